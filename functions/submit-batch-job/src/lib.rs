@@ -1,0 +1,1 @@
+//! The workflow step submit-batch-job.

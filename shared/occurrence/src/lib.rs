@@ -1,0 +1,1 @@
+//! GBIF occurrence formats read into typed record batches; the filters; subsets.

@@ -1,0 +1,1 @@
+//! Region layers and the exact point to region index.

@@ -1,0 +1,1 @@
+//! The US Register of Introduced and Invasive Species: reading and matching.

@@ -1,0 +1,1 @@
+//! Counts, lists and the ledger's arithmetic.

@@ -1,0 +1,1 @@
+//! The worker: land, annotate, summarize, or all of it in one process.
