@@ -1,1 +1,3 @@
 //! The worker: land, annotate, summarize, or all of it in one process.
+
+pub mod sample;

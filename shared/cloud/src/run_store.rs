@@ -1,0 +1,137 @@
+//! The documents of one run.
+
+use bisonflow_contract::document::{Ledger, Landing, Manifest, Plan, SubsetFailure, SubsetReport, Subsets};
+use bisonflow_contract::layout::RunLayout;
+use bisonflow_contract::{RunId, RunRef, StepError};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::Store;
+
+/// The documents of one run below a root.
+#[derive(Clone, Debug)]
+pub struct RunStore {
+    store: Store,
+    layout: RunLayout,
+    run_id: RunId,
+}
+
+impl RunStore {
+    /// The documents of this run.
+    pub fn new(store: &Store, run_id: &RunId) -> Self {
+        RunStore { store: store.clone(), layout: RunLayout::new(run_id), run_id: run_id.clone() }
+    }
+
+    /// The root.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Where the run's objects lie.
+    pub fn layout(&self) -> &RunLayout {
+        &self.layout
+    }
+
+    /// Reads a document; absent is `None`.
+    ///
+    /// # Errors
+    /// As [`Store::get`], or [`StepError::Internal`] if it is not what it should be.
+    pub async fn read<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, StepError> {
+        let Some(content) = self.store.get(key).await? else { return Ok(None) };
+        serde_json::from_slice(&content)
+            .map(Some)
+            .map_err(|error| StepError::Internal(format!("{}: {error}", self.store.uri_of(key))))
+    }
+
+    /// Writes a document.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub async fn write<T: Serialize>(&self, key: &str, document: &T) -> Result<(), StepError> {
+        self.store.put(key, to_json(document)).await
+    }
+
+    async fn need<T: DeserializeOwned>(&self, key: String, made_by: &str) -> Result<T, StepError> {
+        self.read(&key).await?.ok_or_else(|| {
+            StepError::Internal(format!("{} is not there: {made_by} has to come first", self.store.uri_of(&key)))
+        })
+    }
+
+    /// `plan.json`.
+    ///
+    /// # Errors
+    /// As [`RunStore::read`]; absent is [`StepError::Internal`].
+    pub async fn plan(&self) -> Result<Plan, StepError> {
+        self.need(self.layout.plan(), "PlanRun").await
+    }
+
+    /// `plan.json`, if it still names this execution and generation. Every step asks this first.
+    ///
+    /// # Errors
+    /// [`StepError::RunTakenOver`] if it does not; else as [`RunStore::plan`].
+    pub async fn check_owner(&self, run: &RunRef) -> Result<Plan, StepError> {
+        let plan = self.plan().await?;
+        if plan.run_ref() == *run {
+            return Ok(plan);
+        }
+        Err(StepError::RunTakenOver(format!(
+            "run {}: held by {} (generation {}), not by {} (generation {}); this execution has to stop",
+            self.run_id, plan.execution_arn, plan.generation, run.execution_arn, run.generation
+        )))
+    }
+
+    /// `landing.json`.
+    ///
+    /// # Errors
+    /// As [`RunStore::plan`].
+    pub async fn landing(&self) -> Result<Landing, StepError> {
+        self.need(self.layout.landing(), "LaunchSpotDownloader").await
+    }
+
+    /// `subsets.json`.
+    ///
+    /// # Errors
+    /// As [`RunStore::plan`].
+    pub async fn subsets(&self) -> Result<Subsets, StepError> {
+        self.need(self.layout.subsets(), "CountSubsets").await
+    }
+
+    /// `ledger.json`.
+    ///
+    /// # Errors
+    /// As [`RunStore::plan`].
+    pub async fn ledger(&self) -> Result<Ledger, StepError> {
+        self.need(self.layout.ledger(), "SummarizeRun").await
+    }
+
+    /// `manifest.json`; absent until the run is finished.
+    ///
+    /// # Errors
+    /// As [`RunStore::read`].
+    pub async fn manifest(&self) -> Result<Option<Manifest>, StepError> {
+        self.read(&self.layout.manifest()).await
+    }
+
+    /// The report of a subset; absent until it is finished.
+    ///
+    /// # Errors
+    /// As [`RunStore::read`].
+    pub async fn subset_report(&self, subset: usize) -> Result<Option<SubsetReport>, StepError> {
+        self.read(&self.layout.subset_report(subset)).await
+    }
+
+    /// Why a subset failed; absent unless it did.
+    ///
+    /// # Errors
+    /// As [`RunStore::read`].
+    pub async fn subset_failure(&self, subset: usize) -> Result<Option<SubsetFailure>, StepError> {
+        self.read(&self.layout.subset_failure(subset)).await
+    }
+}
+
+/// A document as it lies in the store: indented, with a final newline.
+pub fn to_json<T: Serialize>(document: &T) -> String {
+    let mut text = serde_json::to_string_pretty(document).expect("our documents have string keys and no failing parts");
+    text.push('\n');
+    text
+}

@@ -1,0 +1,290 @@
+//! Objects below a root: a bucket, a folder, or memory.
+
+use std::path::Path as FsPath;
+use std::sync::Arc;
+
+use bisonflow_contract::{S3Uri, StepError};
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt};
+use object_store::aws::AmazonS3Builder;
+use object_store::local::LocalFileSystem;
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use object_store::{
+    GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, UpdateVersion,
+};
+
+/// The IAM actions that a [`Store`] may need, by what is done with it.
+pub mod actions {
+    /// Reading objects.
+    pub const READ: &[&str] = &["s3:GetObject"];
+    /// Reading one version of an object.
+    pub const READ_VERSION: &[&str] = &["s3:GetObjectVersion"];
+    /// Listing, and telling absence from a missing permission.
+    pub const LIST: &[&str] = &["s3:ListBucket"];
+    /// Writing objects.
+    pub const WRITE: &[&str] = &["s3:PutObject"];
+    /// Deleting objects.
+    pub const DELETE: &[&str] = &["s3:DeleteObject"];
+}
+
+/// What a conditional write found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Conditional {
+    /// Written.
+    Written,
+    /// Somebody else was first: the object exists, or is no longer the one expected.
+    Conflict,
+}
+
+/// Objects below a root. Keys are relative to it, without a leading `/`.
+#[derive(Clone, Debug)]
+pub struct Store {
+    objects: Arc<dyn ObjectStore>,
+    uri: String,
+    /// `PutMode::Update` works; a folder has no ETag to compare with.
+    conditional_update: bool,
+}
+
+/// Whether an S3 client for this process may use plain HTTP: only where an emulator's endpoint says so.
+fn plain_http() -> bool {
+    std::env::var("AWS_ENDPOINT_URL").is_ok_and(|url| url.starts_with("http://"))
+}
+
+impl Store {
+    /// A bucket; region, credentials and endpoint come from the environment as AWS defines them.
+    ///
+    /// # Errors
+    /// [`StepError::Internal`] if the environment lacks what S3 needs.
+    pub fn bucket(bucket: &str) -> Result<Store, StepError> {
+        let objects = AmazonS3Builder::from_env()
+            .with_bucket_name(bucket)
+            .with_allow_http(plain_http())
+            .build()
+            .map_err(|error| StepError::Internal(format!("cannot set up S3 for bucket {bucket}: {error}")))?;
+        Ok(Store { objects: Arc::new(objects), uri: format!("s3://{bucket}"), conditional_update: true })
+    }
+
+    /// A folder, made if absent.
+    ///
+    /// # Errors
+    /// [`StepError::InvalidInput`] if it cannot be made or is no folder.
+    pub fn folder(folder: &FsPath) -> Result<Store, StepError> {
+        let wrong = |error: &dyn std::fmt::Display| StepError::invalid(folder.display(), error);
+        std::fs::create_dir_all(folder).map_err(|error| wrong(&error))?;
+        let folder = folder.canonicalize().map_err(|error| wrong(&error))?;
+        let objects = LocalFileSystem::new_with_prefix(&folder).map_err(|error| wrong(&error))?;
+        Ok(Store {
+            objects: Arc::new(objects.with_automatic_cleanup(true)),
+            uri: folder.display().to_string(),
+            conditional_update: false,
+        })
+    }
+
+    /// Memory, for tests.
+    pub fn memory() -> Store {
+        Store { objects: Arc::new(InMemory::new()), uri: "s3://memory".into(), conditional_update: true }
+    }
+
+    /// The root that a text names: `s3://bucket` or a folder.
+    ///
+    /// # Errors
+    /// As [`Store::bucket`] and [`Store::folder`].
+    pub fn open(root: &str) -> Result<Store, StepError> {
+        if root.starts_with("s3://") {
+            let uri: S3Uri = root.parse()?;
+            if !uri.key().is_empty() {
+                return Err(StepError::invalid("root", format_args!("found {root}, expected a bucket without a key")));
+            }
+            Store::bucket(uri.bucket())
+        } else {
+            Store::folder(FsPath::new(root))
+        }
+    }
+
+    /// `s3://bucket` or the folder's path; never ends with `/`.
+    pub fn uri(&self) -> &str {
+        &self.uri
+    }
+
+    /// The URI of a key.
+    pub fn uri_of(&self, key: &str) -> String {
+        format!("{}/{key}", self.uri)
+    }
+
+    /// The object store itself and the path of a key in it, for readers that stream.
+    ///
+    /// # Errors
+    /// [`StepError::InvalidInput`] if the key is not one an object store can hold.
+    pub fn object(&self, key: &str) -> Result<(Arc<dyn ObjectStore>, Path), StepError> {
+        Ok((self.objects.clone(), path(key)?))
+    }
+
+    /// The content of an object; absent is `None`.
+    ///
+    /// # Errors
+    /// [`StepError::Throttled`], [`StepError::SourceUnavailable`], or [`StepError::Internal`] for a missing permission.
+    pub async fn get(&self, key: &str) -> Result<Option<Bytes>, StepError> {
+        self.get_version(key, None).await
+    }
+
+    /// The content of one version of an object; absent is `None`.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub async fn get_version(&self, key: &str, version: Option<&str>) -> Result<Option<Bytes>, StepError> {
+        let options = GetOptions { version: version.map(str::to_owned), ..GetOptions::default() };
+        match self.objects.get_opts(&path(key)?, options).await {
+            Ok(result) => result.bytes().await.map(Some).map_err(|error| self.failed(key, error)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(self.failed(key, error)),
+        }
+    }
+
+    /// Length, ETag and version of an object; absent is `None`.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub async fn head(&self, key: &str) -> Result<Option<ObjectMeta>, StepError> {
+        match self.objects.head(&path(key)?).await {
+            Ok(meta) => Ok(Some(meta)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(self.failed(key, error)),
+        }
+    }
+
+    /// Writes an object, whole or not at all.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub async fn put(&self, key: &str, content: impl Into<PutPayload> + Send) -> Result<(), StepError> {
+        self.objects.put(&path(key)?, content.into()).await.map_err(|error| self.failed(key, error))?;
+        Ok(())
+    }
+
+    /// Writes an object only if there is none (`If-None-Match: *`).
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub async fn put_if_absent(&self, key: &str, content: impl Into<PutPayload> + Send) -> Result<Conditional, StepError> {
+        self.put_conditional(key, content.into(), PutMode::Create).await
+    }
+
+    /// Writes an object only if it is still the one with this ETag (`If-Match`). In a folder, which has one
+    /// writer, it is written as it is.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub async fn put_if_match(
+        &self,
+        key: &str,
+        content: impl Into<PutPayload> + Send,
+        e_tag: &str,
+    ) -> Result<Conditional, StepError> {
+        let mode = if self.conditional_update {
+            PutMode::Update(UpdateVersion { e_tag: Some(e_tag.to_owned()), version: None })
+        } else {
+            PutMode::Overwrite
+        };
+        self.put_conditional(key, content.into(), mode).await
+    }
+
+    async fn put_conditional(&self, key: &str, content: PutPayload, mode: PutMode) -> Result<Conditional, StepError> {
+        match self.objects.put_opts(&path(key)?, content, PutOptions::from(mode)).await {
+            Ok(_) => Ok(Conditional::Written),
+            Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
+                Ok(Conditional::Conflict)
+            }
+            Err(error) => Err(self.failed(key, error)),
+        }
+    }
+
+    /// All objects below a prefix that ends with `/`, in the order of their keys; empty if there are none.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub async fn list(&self, prefix: &str) -> Result<Vec<ObjectMeta>, StepError> {
+        let folder = path(prefix.trim_end_matches('/'))?;
+        let mut found: Vec<ObjectMeta> =
+            self.objects.list(Some(&folder)).try_collect().await.map_err(|error| self.failed(prefix, error))?;
+        found.sort_by(|a, b| a.location.cmp(&b.location));
+        Ok(found)
+    }
+
+    /// Deletes objects; absent ones are no error.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub async fn delete(&self, keys: impl IntoIterator<Item = String>) -> Result<(), StepError> {
+        let mut deletions = futures::stream::iter(keys)
+            .map(async |key| match self.objects.delete(&path(&key)?).await {
+                Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+                Err(error) => Err(self.failed(&key, error)),
+            })
+            .buffer_unordered(16);
+        while let Some(deleted) = deletions.next().await {
+            deleted?;
+        }
+        Ok(())
+    }
+
+    /// The step error for an object store's: what failed, at which URI, and what to do.
+    pub fn failed(&self, key: &str, error: object_store::Error) -> StepError {
+        let at = self.uri_of(key);
+        match error {
+            object_store::Error::NotFound { .. } => StepError::SourceUnavailable(format!("{at}: not there")),
+            object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
+                StepError::Internal(format!("{at}: access denied; give this role the permission: {error}"))
+            }
+            error => {
+                let text = error.to_string();
+                if text.contains("SlowDown") || text.contains("429") {
+                    StepError::Throttled(format!("{at}: {text}"))
+                } else {
+                    StepError::SourceUnavailable(format!("{at}: {text}"))
+                }
+            }
+        }
+    }
+}
+
+/// The path of a key, used as it is.
+fn path(key: &str) -> Result<Path, StepError> {
+    Path::parse(key).map_err(|error| StepError::invalid(format_args!("key {key:?}"), error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_conditional_write_has_one_winner() {
+        let folder = tempfile::tempdir().unwrap();
+        for store in [Store::memory(), Store::folder(folder.path()).unwrap()] {
+            let key = "runs/run=a/plan.json";
+            assert_eq!(store.get(key).await.unwrap(), None);
+            assert_eq!(store.put_if_absent(key, "1").await.unwrap(), Conditional::Written);
+            assert_eq!(store.put_if_absent(key, "2").await.unwrap(), Conditional::Conflict);
+            assert_eq!(store.get(key).await.unwrap().unwrap(), "1");
+        }
+        let store = Store::memory();
+        store.put("k", "1").await.unwrap();
+        let first = store.head("k").await.unwrap().unwrap().e_tag.unwrap();
+        assert_eq!(store.put_if_match("k", "2", &first).await.unwrap(), Conditional::Written);
+        assert_eq!(store.put_if_match("k", "3", &first).await.unwrap(), Conditional::Conflict);
+        assert_eq!(store.get("k").await.unwrap().unwrap(), "2");
+    }
+
+    #[tokio::test]
+    async fn lists_and_deletes_below_a_prefix_only() {
+        let store = Store::memory();
+        for key in ["a/run=x/1", "a/run=x/2", "a/run=xy/1", "b/1"] {
+            store.put(key, "").await.unwrap();
+        }
+        let keys = |found: Vec<ObjectMeta>| found.into_iter().map(|m| m.location.to_string()).collect::<Vec<_>>();
+        assert_eq!(keys(store.list("a/run=x/").await.unwrap()), ["a/run=x/1", "a/run=x/2"]);
+        store.delete(["a/run=x/1".to_owned(), "a/absent".to_owned()]).await.unwrap();
+        assert_eq!(keys(store.list("a/").await.unwrap()), ["a/run=x/2", "a/run=xy/1"]);
+        assert!(store.list("nothing/").await.unwrap().is_empty());
+    }
+}

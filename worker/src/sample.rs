@@ -1,0 +1,1 @@
+//! A deterministic, clearly labelled synthetic download.
