@@ -39,6 +39,8 @@ pub enum SourceUri {
     S3(S3Uri),
     /// A URL, `https://` (or `http://`).
     Http(String),
+    /// A file or folder of this machine, `file:///…`; only `bisonflow run` reads these.
+    File(String),
 }
 
 impl TryFrom<String> for SourceUri {
@@ -49,6 +51,8 @@ impl TryFrom<String> for SourceUri {
             Ok(SourceUri::S3(text.parse()?))
         } else if (text.starts_with("https://") || text.starts_with("http://")) && text.chars().all(plain) {
             Ok(SourceUri::Http(text))
+        } else if text.starts_with("file:///") {
+            Ok(SourceUri::File(text))
         } else {
             Err(StepError::InvalidInput(format!(
                 "source: found {text:?}: expected s3://BUCKET/KEY or https://HOST/PATH"
@@ -67,7 +71,7 @@ impl std::fmt::Display for SourceUri {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             SourceUri::S3(uri) => uri.fmt(f),
-            SourceUri::Http(url) => f.write_str(url),
+            SourceUri::Http(uri) | SourceUri::File(uri) => f.write_str(uri),
         }
     }
 }
@@ -333,7 +337,14 @@ impl Request {
         let raw: RawInput = crate::parse("input", input)?;
         let origin = match (raw.download_key, raw.source, raw.snapshot) {
             (Some(key), None, None) => Origin::DownloadKey(crate::parse("download_key", key)?),
-            (None, Some(source), None) => Origin::Source(crate::parse("source", source)?),
+            (None, Some(source), None) => match crate::parse("source", source)? {
+                SourceUri::File(uri) => {
+                    let why =
+                        format!("found {uri}: a workflow reads s3:// and https:// only; upload the file");
+                    return Err(StepError::invalid("source", why));
+                }
+                source => Origin::Source(source),
+            },
             (None, None, Some(date)) => Origin::Snapshot(crate::parse("snapshot", date)?),
             (None, None, None) => {
                 return Err(StepError::invalid(
@@ -403,6 +414,7 @@ mod tests {
             error(json!({"snapshot": "2026-07-01", "options": {"filters": {"colour": false}}}))
                 .contains("colour")
         );
+        assert!(error(json!({"source": "file:///etc/passwd"})).contains("upload the file"));
         assert!(error(json!({"source": "ftp://example.org/x"})).contains("source"));
         assert!(error(json!({"source": "https://example.org/$(x) y"})).contains("source"));
         assert!(error(json!("text")).contains("JSON object"));
