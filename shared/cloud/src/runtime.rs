@@ -1,1 +1,1 @@
-//! Being written.
+//! What every function's `main` needs: the environment, telemetry, the Lambda runtime.

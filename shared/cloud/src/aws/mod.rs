@@ -1,1 +1,1 @@
-//! Being written.
+//! The adapters of the ports to AWS, each SDK behind its feature.
