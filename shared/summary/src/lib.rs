@@ -1,1 +1,27 @@
 //! Counts, lists and the ledger's arithmetic.
+//!
+//! A worker counts its annotated batches ([`PartialCounts`]) and leaves one small Parquet file per summary; the
+//! [`Merger`] adds the files of all workers up and lays out the tables, whose bytes depend on the records only,
+//! never on how they were split. [`ledger`] holds the sums that must agree before a run may call itself
+//! finished. Nothing here reads or writes anything but record batches and bytes.
+
+pub mod counts;
+pub mod encode;
+pub mod error;
+pub mod ledger;
+pub mod merge;
+pub mod spec;
+
+mod assessment;
+mod intern;
+mod partial;
+mod tables;
+mod year;
+
+pub use counts::PartialCounts;
+pub use encode::{to_csv, to_parquet};
+pub use error::SummaryError;
+pub use ledger::{Closing, check_tables, close, ledger_line};
+pub use merge::Merger;
+pub use spec::SummarySpec;
+pub use tables::{GlueType, SummaryColumn, SummaryTable};
