@@ -41,8 +41,6 @@ pub struct FoundJob {
     pub id: String,
     /// How it is going.
     pub status: JobStatus,
-    /// When it was submitted, milliseconds since 1970.
-    pub created_at_ms: i64,
 }
 
 /// How a job and its children are going. A plain job counts as its own only child.
@@ -122,13 +120,13 @@ impl JobQueue for MemoryJobQueue {
 
     async fn find_by_name(&self, queue: &str, name: &str) -> Result<Vec<FoundJob>, StepError> {
         let state = self.state();
-        let jobs = state.submitted.iter().zip(1_i64..).rev();
+        let jobs = state.submitted.iter().enumerate().rev();
         Ok(jobs
-            .filter(|(job, _)| job.queue == queue && job.name == name)
-            .map(|(_, number)| {
-                let id = format!("job-{number}");
+            .filter(|(_, job)| job.queue == queue && job.name == name)
+            .map(|(at, _)| {
+                let id = format!("job-{}", at + 1);
                 let status = state.progress.get(&id).map_or(JobStatus::Waiting, |progress| progress.status);
-                FoundJob { id, status, created_at_ms: number }
+                FoundJob { id, status }
             })
             .collect())
     }
