@@ -160,11 +160,8 @@ impl Counter {
                 place.push(by[0].id(row, element));
                 let is_outside = place[0] == NONE;
                 place.extend(by[1..].iter().map(|c| if is_outside { NONE } else { c.id(row, element) }));
-                let group = GroupId {
-                    place: self.place(&place),
-                    assessment: record.assessment,
-                    taxon: record.taxon,
-                };
+                let group =
+                    GroupId { place: self.place(&place), assessment: record.assessment, taxon: record.taxon };
                 let count = Count::one(record.year, element == 0);
                 self.groups.entry(group).or_insert(Count::ZERO).add(&count);
             }

@@ -211,7 +211,11 @@ fn list_table(spec: &SummarySpec, rollups: &Rollups<'_>, rows: &[Row], list: Lis
     draft.assessment(rows.iter().map(|row| row.assessment));
     draft.bigint("occ_count", "Occurrences", rows.iter().map(|row| row.count.occ));
     let years = || rows.iter().map(|row| row.count.years());
-    draft.int("first_year", "First year of an occurrence", years().map(|years| years.map(|(first, _)| first)));
+    draft.int(
+        "first_year",
+        "First year of an occurrence",
+        years().map(|years| years.map(|(first, _)| first)),
+    );
     draft.int("last_year", "Last year of an occurrence", years().map(|years| years.map(|(_, last)| last)));
     draft.bigint(
         "occ_undated",

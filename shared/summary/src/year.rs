@@ -42,7 +42,9 @@ impl Date {
         let year = digits(fields.next()?, 4)?;
         let parts = match (fields.next(), fields.next(), fields.next()) {
             (None, ..) => 1,
-            (Some(day), None, _) if day.len() == 3 => digits(day, 3).filter(|d| (1..=366).contains(d)).map(|_| 3)?,
+            (Some(day), None, _) if day.len() == 3 => {
+                digits(day, 3).filter(|d| (1..=366).contains(d)).map(|_| 3)?
+            }
             (Some(month), None, _) => month_of(month).map(|_| 2)?,
             (Some(month), Some(day), None) => month_of(month).and(day_of(day)).map(|_| 3)?,
             _ => return None,

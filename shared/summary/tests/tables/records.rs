@@ -1,0 +1,89 @@
+//! Annotated records for the tests, and tables as text.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Int32Array, ListBuilder, RecordBatch, StringArray, StringBuilder};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use bisonflow_summary::{Merger, PartialCounts, SummarySpec, SummaryTable};
+
+pub(crate) const RUN_YEAR: i16 = 2026;
+
+/// An annotated record, in one county and in any number of protected areas.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Record {
+    pub(crate) county: Option<&'static str>,
+    pub(crate) county_name: Option<&'static str>,
+    /// Key and label of each area.
+    pub(crate) areas: Vec<(Option<&'static str>, Option<&'static str>)>,
+    pub(crate) taxon_key: Option<&'static str>,
+    pub(crate) scientific_name: Option<&'static str>,
+    pub(crate) species_key: Option<&'static str>,
+    pub(crate) species: Option<&'static str>,
+    pub(crate) assessment: &'static str,
+    pub(crate) year: Option<i32>,
+    pub(crate) event_date: Option<&'static str>,
+}
+
+pub(crate) fn county() -> SummarySpec {
+    SummarySpec { name: "county".into(), by: vec!["county_geoid".into(), "state_county".into()] }
+}
+
+pub(crate) fn area() -> SummarySpec {
+    SummarySpec { name: "area".into(), by: vec!["area_id".into(), "area_name".into()] }
+}
+
+pub(crate) fn batch(records: &[Record]) -> RecordBatch {
+    let text = |cell: fn(&Record) -> Option<&'static str>| -> ArrayRef {
+        Arc::new(records.iter().map(cell).collect::<StringArray>())
+    };
+    let list = |cell: fn(&(Option<&'static str>, Option<&'static str>)) -> Option<&'static str>| -> ArrayRef {
+        let mut lists = ListBuilder::new(StringBuilder::new());
+        for (row, record) in records.iter().enumerate() {
+            for area in &record.areas {
+                lists.values().append_option(cell(area));
+            }
+            lists.append(!record.areas.is_empty() || row % 2 == 0); // no area: an empty list or null
+        }
+        Arc::new(lists.finish())
+    };
+    RecordBatch::try_from_iter_with_nullable([
+        ("gbifid", text(|_| Some("1")), true),
+        ("taxonkey", text(|r| r.taxon_key), true),
+        ("scientificname", text(|r| r.scientific_name), true),
+        ("specieskey", text(|r| r.species_key), true),
+        ("species", text(|r| r.species), true),
+        ("riis_assessment", text(|r| Some(r.assessment)), true),
+        ("eventdate", text(|r| r.event_date), true),
+        ("county_geoid", text(|r| r.county), true),
+        ("state_county", text(|r| r.county_name), true),
+        ("area_id", list(|area| area.0), true),
+        ("area_name", list(|area| area.1), true),
+        ("year", Arc::new(records.iter().map(|r| r.year).collect::<Int32Array>()) as ArrayRef, true),
+    ])
+    .unwrap()
+}
+
+/// The tables of one summary, counted in one go.
+pub(crate) fn tables(spec: &SummarySpec, records: &[Record]) -> Vec<SummaryTable> {
+    let mut counts = PartialCounts::new(std::slice::from_ref(spec), RUN_YEAR);
+    counts.add(&batch(records)).unwrap();
+    let mut merger = Merger::new(spec.clone());
+    for bytes in counts.finish().unwrap().into_values() {
+        merger.add_partial(bytes).unwrap();
+    }
+    merger.tables().unwrap()
+}
+
+/// The rows of a table, cells joined by ` | `, null as `∅`.
+pub(crate) fn rows(table: &SummaryTable) -> Vec<String> {
+    let options = FormatOptions::default().with_null("∅");
+    let columns: Vec<ArrayFormatter<'_>> =
+        table.batch.columns().iter().map(|c| ArrayFormatter::try_new(c, &options).unwrap()).collect();
+    let names: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
+    let schema = table.batch.schema();
+    let fields: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    assert_eq!(names, fields);
+    (0..table.batch.num_rows())
+        .map(|row| columns.iter().map(|c| c.value(row).to_string()).collect::<Vec<_>>().join(" | "))
+        .collect()
+}
