@@ -1,0 +1,1 @@
+"""The workflow on one machine: emulated AWS, the real functions, the real worker."""
