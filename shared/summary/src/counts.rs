@@ -112,14 +112,15 @@ impl PartialCounts {
                 .collect();
             rows.sort_unstable_by_key(|&(place, assessment, taxon, _)| (place, assessment, taxon));
 
-            let mut texts: Vec<StringArray> = Vec::new();
-            for column in 0..spec.by.len() {
-                texts.push(rows.iter().map(|row| sorted.text(places[row.0 as usize][column])).collect());
-            }
+            let place = |column: usize| -> StringArray {
+                rows.iter().map(|row| sorted.text(places[row.0 as usize][column])).collect()
+            };
+            let taxon = |column: usize| -> StringArray {
+                rows.iter().map(|row| sorted.text(taxa[row.2 as usize][column])).collect()
+            };
+            let mut texts: Vec<StringArray> = (0..spec.by.len()).map(place).collect();
             texts.push(rows.iter().map(|row| Some(row.1.as_str())).collect());
-            for column in 0..4 {
-                texts.push(rows.iter().map(|row| sorted.text(taxa[row.2 as usize][column])).collect());
-            }
+            texts.extend((0..4).map(taxon));
             let counts: Vec<Count> = rows.iter().map(|row| row.3).collect();
             let batch = partial::to_batch(&spec, texts, &counts)?;
             partials.insert(spec.name, to_parquet(&batch)?);

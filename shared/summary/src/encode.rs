@@ -30,6 +30,9 @@ pub fn to_parquet(batch: &RecordBatch) -> Result<Bytes, SummaryError> {
     Ok(bytes.into())
 }
 
+/// Appends the cell of a row.
+type Push<'a> = Box<dyn Fn(usize, &mut String) + 'a>;
+
 /// A batch as CSV (RFC 4180, UTF-8, lines end with LF) with a header.
 ///
 /// Null is an empty cell and an empty text is `""`. A text that a spreadsheet would take for a formula, because
@@ -40,7 +43,7 @@ pub fn to_parquet(batch: &RecordBatch) -> Result<Bytes, SummaryError> {
 /// [`SummaryError::ColumnType`] for a column that is neither text, Int32, Int64 nor Float64.
 pub fn to_csv(batch: &RecordBatch) -> Result<Vec<u8>, SummaryError> {
     let schema = batch.schema();
-    let mut columns: Vec<Box<dyn Fn(usize, &mut String) + '_>> = Vec::new();
+    let mut columns: Vec<Push<'_>> = Vec::new();
     let mut csv = String::new();
     for (place, (field, column)) in schema.fields().iter().zip(batch.columns()).enumerate() {
         if place > 0 {

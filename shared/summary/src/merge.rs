@@ -117,21 +117,22 @@ impl Merger {
         self.spec.check()?;
         let sorted = self.texts.sorted();
         let mut taxa = vec![(NONE, NONE); self.taxa.len()];
-        for (&(species, taxon), &id) in &self.taxa {
+        for ((species, taxon), id) in self.taxa {
             taxa[id as usize] = (sorted.rank(species), sorted.rank(taxon));
         }
-        let rows_by = |item: fn((u32, u32)) -> u32| {
-            let rows = self.groups.iter().map(|(group, &count)| Row {
-                key: sorted.rank(group.key),
-                item: item(taxa[group.taxon as usize]),
-                assessment: group.assessment,
-                count,
-            });
-            rollup(rows.collect())
+        let row = |group: GroupId, count: Count, item: u32| Row {
+            key: sorted.rank(group.key),
+            item,
+            assessment: group.assessment,
+            count,
         };
+        let by_species = self.groups.iter().map(|(&id, &count)| row(id, count, taxa[id.taxon as usize].0));
+        let by_species = rollup(by_species.collect());
+        let by_taxon = self.groups.into_iter().map(|(id, count)| row(id, count, taxa[id.taxon as usize].1));
+        let by_taxon = rollup(by_taxon.collect());
         let rollups = Rollups {
-            species: rows_by(|(species, _)| species),
-            taxa: rows_by(|(_, taxon)| taxon),
+            species: by_species,
+            taxa: by_taxon,
             places: self.place_votes.iter().map(|votes| votes.winners(&sorted)).collect(),
             species_names: self.species_votes.winners(&sorted),
             scientific_names: self.taxon_votes.winners(&sorted),
@@ -177,5 +178,6 @@ fn rollup(mut rows: Vec<Row>) -> Vec<Row> {
         }
         same
     });
+    rows.shrink_to_fit();
     rows
 }

@@ -112,6 +112,9 @@ pub(crate) fn lay_out(spec: &SummarySpec, rollups: &Rollups<'_>) -> Result<Vec<S
     laid_out.collect()
 }
 
+/// A name, what it means, and how to get it.
+type Figure<From, To> = (&'static str, &'static str, fn(&From) -> To);
+
 /// What is counted per key, or per key and status.
 #[derive(Clone, Copy, Default)]
 struct Figures {
@@ -171,7 +174,7 @@ fn counts_table(spec: &SummarySpec, rollups: &Rollups<'_>, rows: &[CountRow], by
     if by_status {
         draft.assessment(rows.iter().filter_map(|row| row.assessment));
     }
-    let columns: [(&str, &str, fn(&Figures) -> i64); 4] = [
+    let columns: [Figure<Figures, i64>; 4] = [
         ("occ_count", "Occurrences", |f| f.occ),
         ("species_count", "Different specieskey", |f| f.species),
         ("taxon_count", "Different taxonkey; synonyms and subspecies count apart", |f| f.taxa),
@@ -271,13 +274,13 @@ fn riis_table(spec: &SummarySpec, rollups: &Rollups<'_>) -> Draft {
     let rows: Vec<RiisRow> = rollups.species.chunk_by(|a, b| a.key == b.key).map(riis_row).collect();
     let mut draft = Draft::default();
     draft.places(spec, rollups, || rows.iter().map(|row| row.key));
-    let figures: [(&str, &str, fn(&Statuses) -> i64); 4] = [
+    let figures: [Figure<Statuses, i64>; 4] = [
         ("introduced", "introduced or established", |s| s.introduced),
         ("invasive", "invasive or widespread invasive", |s| s.invasive),
         ("nonnative", "introduced, established, invasive or widespread invasive", Statuses::nonnative),
         ("not_listed", "not in the register for this region; that does not mean native", |s| s.not_listed),
     ];
-    let of_what: [(&str, &str, fn(&RiisRow) -> Statuses); 2] = [
+    let of_what: [Figure<RiisRow, Statuses>; 2] = [
         ("species", "Species, by their most severe status in the region,", |row| row.species),
         ("occ", "Occurrences", |row| row.occ),
     ];

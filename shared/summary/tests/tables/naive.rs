@@ -3,9 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::records::Record;
-
-type Text = Option<&'static str>;
+use crate::records::{Record, Text};
 
 /// An occurrence: a record in one region.
 #[derive(Clone)]

@@ -9,9 +9,7 @@ use proptest::sample::select;
 use proptest::{collection, proptest};
 
 use crate::naive::{self, Occurrence};
-use crate::records::{RUN_YEAR, Record, area, batch, county, rows};
-
-type Text = Option<&'static str>;
+use crate::records::{RUN_YEAR, Record, Text, area, batch, county, rows};
 
 /// `year`, `eventdate`, and the year that these should give.
 const YEARS: &[(Option<i32>, Text, Option<i32>)] = &[

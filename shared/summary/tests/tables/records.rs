@@ -8,20 +8,23 @@ use bisonflow_summary::{Merger, PartialCounts, SummarySpec, SummaryTable};
 
 pub(crate) const RUN_YEAR: i16 = 2026;
 
+pub(crate) type Text = Option<&'static str>;
+type Area = (Text, Text);
+
 /// An annotated record, in one county and in any number of protected areas.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Record {
-    pub(crate) county: Option<&'static str>,
-    pub(crate) county_name: Option<&'static str>,
+    pub(crate) county: Text,
+    pub(crate) county_name: Text,
     /// Key and label of each area.
-    pub(crate) areas: Vec<(Option<&'static str>, Option<&'static str>)>,
-    pub(crate) taxon_key: Option<&'static str>,
-    pub(crate) scientific_name: Option<&'static str>,
-    pub(crate) species_key: Option<&'static str>,
-    pub(crate) species: Option<&'static str>,
+    pub(crate) areas: Vec<Area>,
+    pub(crate) taxon_key: Text,
+    pub(crate) scientific_name: Text,
+    pub(crate) species_key: Text,
+    pub(crate) species: Text,
     pub(crate) assessment: &'static str,
     pub(crate) year: Option<i32>,
-    pub(crate) event_date: Option<&'static str>,
+    pub(crate) event_date: Text,
 }
 
 pub(crate) fn county() -> SummarySpec {
@@ -33,10 +36,10 @@ pub(crate) fn area() -> SummarySpec {
 }
 
 pub(crate) fn batch(records: &[Record]) -> RecordBatch {
-    let text = |cell: fn(&Record) -> Option<&'static str>| -> ArrayRef {
+    let text = |cell: fn(&Record) -> Text| -> ArrayRef {
         Arc::new(records.iter().map(cell).collect::<StringArray>())
     };
-    let list = |cell: fn(&(Option<&'static str>, Option<&'static str>)) -> Option<&'static str>| -> ArrayRef {
+    let list = |cell: fn(&Area) -> Text| -> ArrayRef {
         let mut lists = ListBuilder::new(StringBuilder::new());
         for (row, record) in records.iter().enumerate() {
             for area in &record.areas {
