@@ -1,0 +1,135 @@
+//! The register as a file: versions 1 and 2 of the master list and the resolved form of either.
+
+use bisonflow_contract::Checklist;
+use csv::StringRecord;
+
+use crate::assessment::Assessment;
+use crate::error::RiisError;
+use crate::region::RiisRegion;
+
+/// One row, as far as it matters here.
+pub(crate) struct Row<'a> {
+    /// Where it begins; the header is line 1.
+    pub(crate) line: u64,
+    pub(crate) region: RiisRegion,
+    pub(crate) assessment: Assessment,
+    pub(crate) occurrence_id: &'a str,
+    /// `None` when the cell is blank or `0`.
+    pub(crate) key: Option<&'a str>,
+    /// What column `checklist` says about the key.
+    pub(crate) checklist: Option<Checklist>,
+}
+
+/// The columns that we read, by position.
+struct Columns {
+    key: usize,
+    locality: usize,
+    assessment: usize,
+    occurrence_id: usize,
+    checklist: Option<usize>,
+    is_resolved: bool,
+}
+
+/// A register whose header is understood.
+pub(crate) struct Table<'a> {
+    name: &'a str,
+    reader: csv::Reader<&'a [u8]>,
+    columns: Columns,
+    assessment_column: String,
+}
+
+impl<'a> Table<'a> {
+    /// Reads the header. A byte order mark is skipped.
+    pub(crate) fn open(name: &'a str, bytes: &'a [u8]) -> Result<Table<'a>, RiisError> {
+        let text = std::str::from_utf8(bytes).map_err(|error| {
+            let line_breaks = bytes[..error.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count();
+            RiisError::NotUtf8 { register: name.into(), line: line_breaks as u64 + 1 }
+        })?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        if text.trim().is_empty() {
+            return Err(RiisError::Empty { register: name.into() });
+        }
+        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
+        let header =
+            reader.headers().map_err(|source| RiisError::Csv { register: name.into(), source })?.clone();
+        let columns = Columns::find(name, &header)?;
+        let assessment_column = header[columns.assessment].to_string();
+        Ok(Table { name, reader, columns, assessment_column })
+    }
+
+    /// Whether the keys are those of a resolved register.
+    pub(crate) fn is_resolved(&self) -> bool {
+        self.columns.is_resolved
+    }
+
+    /// Calls `each` with every row.
+    pub(crate) fn for_each(
+        mut self,
+        mut each: impl FnMut(Row<'_>) -> Result<(), RiisError>,
+    ) -> Result<(), RiisError> {
+        let mut record = StringRecord::new();
+        while self
+            .reader
+            .read_record(&mut record)
+            .map_err(|source| RiisError::Csv { register: self.name.into(), source })?
+        {
+            each(self.row(&record)?)?;
+        }
+        Ok(())
+    }
+
+    fn row<'r>(&self, record: &'r StringRecord) -> Result<Row<'r>, RiisError> {
+        let register = || self.name.to_string();
+        let line = record.position().map_or(0, csv::Position::line);
+        let locality = &record[self.columns.locality];
+        let region = RiisRegion::from_locality(locality).ok_or_else(|| RiisError::UnknownLocality {
+            register: register(),
+            line,
+            found: locality.into(),
+        })?;
+        let status = &record[self.columns.assessment];
+        let assessment = Assessment::from_register(status).ok_or_else(|| RiisError::UnknownStatus {
+            register: register(),
+            line,
+            column: self.assessment_column.clone(),
+            found: status.into(),
+        })?;
+        let occurrence_id = &record[self.columns.occurrence_id];
+        if occurrence_id.is_empty() {
+            return Err(RiisError::BlankOccurrenceId { register: register(), line });
+        }
+        let key = crate::register::key(Some(&record[self.columns.key]));
+        let checklist = self.columns.checklist.map(|column| &record[column]).filter(|cell| !cell.is_empty());
+        let checklist = checklist.map(|cell| Checklist::from(cell.to_string()));
+        Ok(Row { line, region, assessment, occurrence_id, key, checklist })
+    }
+}
+
+impl Columns {
+    fn find(register: &str, header: &StringRecord) -> Result<Columns, RiisError> {
+        let position = |name: &str| header.iter().position(|column| is_called(column, name));
+        let first_of = |purpose, names: &[&str]| {
+            names.iter().find_map(|name| position(name)).ok_or_else(|| RiisError::NoColumn {
+                register: register.into(),
+                purpose,
+                expected: names.join(" or "),
+                found: header.iter().collect::<Vec<_>>().join(", "),
+            })
+        };
+        let resolved = position("gbif_res_taxonkey");
+        Ok(Columns {
+            key: first_of("key", &["gbif_res_taxonkey", "GBIF_taxonKey"])?,
+            locality: first_of("locality", &["locality"])?,
+            assessment: first_of("assessment", &["degreeOfEstablishment", "Introduced or Invasive"])?,
+            occurrence_id: first_of("id", &["occurrenceID"])?,
+            checklist: resolved.and_then(|_| position("checklist")),
+            is_resolved: resolved.is_some(),
+        })
+    }
+}
+
+/// Whether a column has this name; version 1 writes spaces where version 2 writes underscores.
+fn is_called(column: &str, name: &str) -> bool {
+    let fold = |byte: u8| if byte == b' ' { b'_' } else { byte.to_ascii_lowercase() };
+    column.bytes().map(fold).eq(name.bytes().map(fold))
+}
