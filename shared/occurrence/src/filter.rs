@@ -1,0 +1,213 @@
+//! Which records are annotated: each record counts under the first filter it fails.
+
+use std::collections::BTreeMap;
+
+use arrow::array::{Array, BooleanArray, Float64Array, ListArray, RecordBatch, StringArray};
+use bisonflow_contract::input::{FilterName, FilterSetting, Options};
+
+use crate::issue::is_geospatial;
+
+/// The ranks that say at least the species.
+const RANKS: [&str; 6] =
+    ["SPECIES", "SUBSPECIES", "VARIETY", "FORM", "INFRASPECIFIC_NAME", "INFRASUBSPECIFIC_NAME"];
+const BASES_OF_RECORD: [&str; 4] = ["HUMAN_OBSERVATION", "OBSERVATION", "OCCURRENCE", "PRESERVED_SPECIMEN"];
+
+/// The filters of a run, in the order in which they are applied.
+///
+/// ```
+/// use bisonflow_contract::input::{FilterName, Options};
+/// let filters = bisonflow_occurrence::Filters::new(&Options::default());
+/// assert_eq!(filters.active()[0], FilterName::Country);
+/// assert!(!filters.active().contains(&FilterName::MaxUncertaintyM));
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Filters {
+    rules: Vec<(FilterName, Rule)>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Rule {
+    /// The column holds one of these, exactly as GBIF writes them.
+    OneOf { column: &'static str, values: Vec<String>, blank_passes: bool },
+    /// Both coordinates are there and in range.
+    Coordinates,
+    /// None of the issues is a geospatial one.
+    NoGeospatialIssue,
+    /// The uncertainty is at most this many metres, or unknown.
+    MaxUncertaintyM(f64),
+}
+
+/// What the filters make of a batch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FilterOutcome {
+    /// Which records pass all of them; never null.
+    pub keep: BooleanArray,
+    /// The others, by the first filter that they fail; every active filter is named, even with 0.
+    pub filtered: BTreeMap<FilterName, u64>,
+}
+
+impl Filters {
+    /// The filters that `options` ask for, defaults applied.
+    pub fn new(options: &Options) -> Filters {
+        let rule = |name| rule(name, options.filters.get(&name)).map(|rule| (name, rule));
+        Filters { rules: FilterName::ALL.into_iter().filter_map(rule).collect() }
+    }
+
+    /// The filters that are on, in the order in which they are applied.
+    pub fn active(&self) -> Vec<FilterName> {
+        self.rules.iter().map(|&(name, _)| name).collect()
+    }
+
+    /// Applies the filters to a batch of [`crate::schema::schema`].
+    ///
+    /// # Panics
+    /// When a column that an active filter reads is absent or of another type: what [`crate::open`] and
+    /// [`crate::conform::Conform`] yield has them all.
+    pub fn apply(&self, batch: &RecordBatch) -> FilterOutcome {
+        let mut keep = vec![true; batch.num_rows()];
+        let mut filtered = BTreeMap::new();
+        for (name, rule) in &self.rules {
+            let mut failed = 0;
+            let mut check = |passes: &dyn Fn(usize) -> bool| {
+                for (row, keep) in keep.iter_mut().enumerate().filter(|(_, keep)| **keep) {
+                    *keep = passes(row);
+                    failed += u64::from(!*keep);
+                }
+            };
+            match rule {
+                Rule::OneOf { column: name, values, blank_passes } => {
+                    let column: &StringArray = column(batch, name);
+                    check(&|row| {
+                        let text = if column.is_null(row) { "" } else { column.value(row) };
+                        values.iter().any(|value| value == text) || (*blank_passes && text.trim().is_empty())
+                    });
+                }
+                Rule::Coordinates => {
+                    let latitude: &Float64Array = column(batch, "decimallatitude");
+                    let longitude: &Float64Array = column(batch, "decimallongitude");
+                    check(&|row| {
+                        latitude.is_valid(row)
+                            && longitude.is_valid(row)
+                            && (-90.0..=90.0).contains(&latitude.value(row))
+                            && (-180.0..=180.0).contains(&longitude.value(row))
+                    });
+                }
+                Rule::NoGeospatialIssue => {
+                    let issues: &ListArray = column(batch, "issue");
+                    let items = issues.values().as_any().downcast_ref::<StringArray>();
+                    let items = items.expect("issue is a list of strings");
+                    let offsets = issues.value_offsets();
+                    check(&|row| {
+                        let mut places = offsets[row] as usize..offsets[row + 1] as usize;
+                        issues.is_null(row)
+                            || !places.any(|place| items.is_valid(place) && is_geospatial(items.value(place)))
+                    });
+                }
+                Rule::MaxUncertaintyM(limit) => {
+                    let uncertainty: &Float64Array = column(batch, "coordinateuncertaintyinmeters");
+                    check(&|row| uncertainty.is_null(row) || uncertainty.value(row) <= *limit);
+                }
+            }
+            filtered.insert(*name, failed);
+        }
+        FilterOutcome { keep: BooleanArray::from(keep), filtered }
+    }
+}
+
+fn rule(name: FilterName, setting: Option<&FilterSetting>) -> Option<Rule> {
+    if let Some(FilterSetting::Off(_)) = setting {
+        return None;
+    }
+    let one_of = |column, defaults: &[&str]| {
+        let values = match setting {
+            Some(FilterSetting::Values(values)) => values.clone(),
+            _ => defaults.iter().map(|&value| value.to_owned()).collect(),
+        };
+        Some(Rule::OneOf { column, values, blank_passes: name == FilterName::Status })
+    };
+    match name {
+        FilterName::Country => one_of("countrycode", &["US"]),
+        FilterName::Status => one_of("occurrencestatus", &["PRESENT"]),
+        FilterName::Coordinates => Some(Rule::Coordinates),
+        FilterName::GeospatialIssue => Some(Rule::NoGeospatialIssue),
+        FilterName::Rank => one_of("taxonrank", &RANKS),
+        FilterName::BasisOfRecord => one_of("basisofrecord", &BASES_OF_RECORD),
+        FilterName::MaxUncertaintyM => match setting {
+            Some(FilterSetting::Limit(limit)) => Some(Rule::MaxUncertaintyM(*limit)),
+            _ => None,
+        },
+    }
+}
+
+fn column<'a, A: 'static>(batch: &'a RecordBatch, name: &str) -> &'a A {
+    batch
+        .column_by_name(name)
+        .and_then(|column| column.as_any().downcast_ref())
+        .unwrap_or_else(|| panic!("a batch of occurrences has the column {name} with the type of the schema"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+    use crate::{ReadOptions, open};
+
+    const HEADER: &str = "gbifID\tcountryCode\toccurrenceStatus\tdecimalLatitude\tdecimalLongitude\tissue\ttaxonRank\tbasisOfRecord\tcoordinateUncertaintyInMeters\n";
+
+    fn outcome(rows: &[&str], filters: serde_json::Value) -> FilterOutcome {
+        let mut text = HEADER.to_owned();
+        for (i, row) in rows.iter().enumerate() {
+            text += &format!("{i}\t{}\n", row.replace('|', "\t"));
+        }
+        let bytes = text.len() as u64;
+        let mut download = open(Cursor::new(text), "test", bytes, ReadOptions::default()).unwrap();
+        let options: Options =
+            serde_json::from_value(serde_json::json!({ "filters": filters })).expect("options");
+        Filters::new(&options).apply(&download.next_batch().unwrap().unwrap())
+    }
+
+    #[test]
+    fn each_record_counts_under_the_first_filter_it_fails() {
+        use FilterName::{
+            BasisOfRecord, Coordinates, Country, GeospatialIssue, MaxUncertaintyM, Rank, Status,
+        };
+        for (row, failed) in [
+            ("US|PRESENT|40|-100||SPECIES|HUMAN_OBSERVATION|", None),
+            ("US||40|-100||SPECIES|OBSERVATION|", None),
+            ("US| |90|180||VARIETY|OCCURRENCE|1000", None),
+            ("US|PRESENT|-90|-180|COORDINATE_ROUNDED|FORM|PRESERVED_SPECIMEN|0", None),
+            ("PR|PRESENT|18|-66||SPECIES|HUMAN_OBSERVATION|", Some(Country)),
+            ("us|PRESENT|40|-100||SPECIES|HUMAN_OBSERVATION|", Some(Country)),
+            ("|ABSENT|||ZERO_COORDINATE|GENUS|FOSSIL_SPECIMEN|", Some(Country)),
+            ("US|ABSENT|||||", Some(Status)),
+            ("US|PRESENT||-100||GENUS||", Some(Coordinates)),
+            ("US|PRESENT|40|||SPECIES|OCCURRENCE|", Some(Coordinates)),
+            ("US|PRESENT|90.1|0||SPECIES|OCCURRENCE|", Some(Coordinates)),
+            ("US|PRESENT|0|-180.5||SPECIES|OCCURRENCE|", Some(Coordinates)),
+            ("US|PRESENT|NaN|0||SPECIES|OCCURRENCE|", Some(Coordinates)),
+            ("US|PRESENT|0|0|A;ZERO_COORDINATE|GENUS|OCCURRENCE|", Some(GeospatialIssue)),
+            ("US|PRESENT|40|-100||GENUS|LIVING_SPECIMEN|", Some(Rank)),
+            ("US|PRESENT|40|-100|||OCCURRENCE|", Some(Rank)),
+            ("US|PRESENT|40|-100||SPECIES|LIVING_SPECIMEN|", Some(BasisOfRecord)),
+            ("US|PRESENT|40|-100||SPECIES|OCCURRENCE|1000.5", Some(MaxUncertaintyM)),
+        ] {
+            let outcome = outcome(&[row], serde_json::json!({"max_uncertainty_m": 1000}));
+            assert_eq!(outcome.keep.value(0), failed.is_none(), "{row}");
+            let expected: BTreeMap<FilterName, u64> =
+                FilterName::ALL.into_iter().map(|name| (name, u64::from(failed == Some(name)))).collect();
+            assert_eq!(outcome.filtered, expected, "{row}");
+        }
+    }
+
+    #[test]
+    fn options_change_what_passes() {
+        let rows = ["PR|PRESENT|18|-66||GENUS|LIVING_SPECIMEN|"];
+        let filters = serde_json::json!({"country": ["US", "PR"], "rank": false, "basis_of_record": ["LIVING_SPECIMEN"]});
+        let outcome = outcome(&rows, filters);
+        assert_eq!(outcome.keep, BooleanArray::from(vec![true]));
+        let names: Vec<FilterName> = outcome.filtered.into_keys().collect();
+        use FilterName::{BasisOfRecord, Coordinates, Country, GeospatialIssue, Status};
+        assert_eq!(names, [Country, Status, Coordinates, GeospatialIssue, BasisOfRecord]);
+    }
+}

@@ -1,0 +1,204 @@
+//! Bytes of the source: one shared reader with many positions, and the entry that is read, hashed and checked.
+
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use parquet::errors::{ParquetError, Result as ParquetResult};
+use parquet::file::reader::{ChunkReader, Length};
+use sha2::{Digest, Sha256};
+
+use crate::{OccurrenceError, Place};
+
+/// What [`crate::open`] reads from.
+trait Input: Read + Seek + Send {}
+impl<T: Read + Seek + Send> Input for T {}
+
+struct Shared {
+    input: Box<dyn Input>,
+    /// Where the input stands, so that reading on needs no seek; none after an error.
+    at: Option<u64>,
+    /// The first failure of the input itself, as opposed to content that makes no sense.
+    failure: Option<(io::ErrorKind, String)>,
+}
+
+/// The source, at a position of its own; clones share the reader.
+#[derive(Clone)]
+pub(super) struct Source {
+    shared: Arc<Mutex<Shared>>,
+    position: u64,
+    bytes: u64,
+}
+
+impl Source {
+    /// The source; `bytes` is its length.
+    pub(super) fn new(input: impl Read + Seek + Send + 'static, bytes: u64) -> Self {
+        let shared = Shared { input: Box::new(input), at: None, failure: None };
+        Source { shared: Arc::new(Mutex::new(shared)), position: 0, bytes }
+    }
+
+    pub(super) fn length(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The same source, at `position`.
+    pub(super) fn at(&self, position: u64) -> Source {
+        Source { shared: Arc::clone(&self.shared), position, bytes: self.bytes }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The error of something that went wrong while reading: the input's own failure if it had one, else
+    /// damaged content, described by `found`.
+    pub(super) fn explain(&self, place: Place, found: impl std::fmt::Display) -> OccurrenceError {
+        match &self.lock().failure {
+            Some((kind, text)) => OccurrenceError::io(place, "reading", io::Error::new(*kind, text.clone())),
+            None => OccurrenceError::corrupt(place, found),
+        }
+    }
+}
+
+impl Read for Source {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = usize::try_from(self.bytes.saturating_sub(self.position)).unwrap_or(usize::MAX);
+        let length = left.min(buffer.len());
+        if length == 0 {
+            return Ok(0);
+        }
+        let result = match shared.at.take() {
+            Some(at) if at == self.position => Ok(at),
+            _ => shared.input.seek(SeekFrom::Start(self.position)),
+        }
+        .and_then(|_| shared.input.read(&mut buffer[..length]));
+        match result {
+            Ok(read) => {
+                self.position += read as u64;
+                shared.at = Some(self.position);
+            }
+            Err(ref error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(ref error) => {
+                shared.failure.get_or_insert((error.kind(), error.to_string()));
+            }
+        }
+        result
+    }
+}
+
+impl Seek for Source {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let position = match to {
+            SeekFrom::Start(position) => Some(position),
+            SeekFrom::Current(by) => self.position.checked_add_signed(by),
+            SeekFrom::End(by) => self.bytes.checked_add_signed(by),
+        };
+        self.position = position.ok_or_else(|| io::Error::other("seek before the start"))?;
+        Ok(self.position)
+    }
+}
+
+impl Length for Source {
+    fn len(&self) -> u64 {
+        self.bytes
+    }
+}
+
+impl ChunkReader for Source {
+    type T = BufReader<Source>;
+
+    fn get_read(&self, start: u64) -> ParquetResult<Self::T> {
+        Ok(BufReader::new(self.at(start)))
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
+        // A damaged footer may ask for more than there is: never reserve that much.
+        if start.checked_add(length as u64).is_none_or(|end| end > self.bytes) {
+            return Err(ParquetError::EOF(format!("{length} bytes at {start} of {}", self.bytes)));
+        }
+        let mut bytes = vec![0; length];
+        self.at(start).read_exact(&mut bytes)?;
+        Ok(bytes.into())
+    }
+}
+
+/// What the central directory says of an entry.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Expected {
+    pub(super) bytes: u64,
+    pub(super) crc32: u32,
+}
+
+/// The hashes of bytes read.
+#[derive(Clone, Default)]
+pub(super) struct Hashes {
+    pub(super) crc32: crc32fast::Hasher,
+    pub(super) sha256: Sha256,
+}
+
+impl Hashes {
+    /// SHA-256, lower-case hexadecimal.
+    pub(super) fn sha256_hex(&self) -> String {
+        self.sha256.clone().finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// CRC-32, 8 hexadecimal digits.
+    pub(super) fn crc32_hex(&self) -> String {
+        format!("{:08x}", self.crc32.clone().finalize())
+    }
+}
+
+/// The inflated bytes of an entry, or of a plain file; at the end they are checked against the central
+/// directory.
+pub(super) struct EntryBytes {
+    inner: Box<dyn Read + Send>,
+    expected: Option<Expected>,
+    read: u64,
+    own_crc32: crc32fast::Hasher,
+    hashes: Hashes,
+}
+
+impl EntryBytes {
+    /// Bytes to read; `hashes` go on from earlier entries.
+    pub(super) fn new(inner: Box<dyn Read + Send>, expected: Option<Expected>, hashes: Hashes) -> Self {
+        EntryBytes { inner, expected, read: 0, own_crc32: crc32fast::Hasher::new(), hashes }
+    }
+
+    /// The hashes of all bytes read so far.
+    pub(super) fn hashes(&self) -> Hashes {
+        let mut hashes = self.hashes.clone();
+        hashes.crc32.combine(&self.own_crc32);
+        hashes
+    }
+
+    fn check_end(&self) -> io::Result<()> {
+        let Some(expected) = self.expected else { return Ok(()) };
+        let crc32 = self.own_crc32.clone().finalize();
+        if self.read != expected.bytes {
+            let text = format!("{} bytes where the directory says {}", self.read, expected.bytes);
+            return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+        }
+        if crc32 != expected.crc32 {
+            let text = format!("CRC-32 {crc32:08x} where the directory says {:08x}", expected.crc32);
+            return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+        }
+        Ok(())
+    }
+}
+
+impl Read for EntryBytes {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        if read == 0 && !buffer.is_empty() {
+            self.check_end()?;
+        }
+        self.own_crc32.update(&buffer[..read]);
+        self.hashes.sha256.update(&buffer[..read]);
+        self.read += read as u64;
+        if self.expected.is_some_and(|expected| self.read > expected.bytes) {
+            self.check_end()?;
+        }
+        Ok(read)
+    }
+}

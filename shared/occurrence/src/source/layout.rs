@@ -1,0 +1,247 @@
+//! Which column of the source is which column of the schema.
+
+use std::collections::{HashMap, HashSet};
+
+use super::meta_xml::{Description, simple_name};
+use crate::schema::{columns, position};
+use crate::{OccurrenceError, Place};
+
+/// Without these there is no occurrence to place.
+pub(super) const REQUIRED: [&str; 3] = ["gbifid", "decimallatitude", "decimallongitude"];
+const EXPECTED: &str = "a tab-separated header line that names gbifID, decimalLatitude and decimalLongitude, as GBIF's downloads have";
+const ADVICE: &str = "give a GBIF download in the form Darwin Core archive, simple CSV or simple Parquet";
+
+/// Where a column's values come from.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum From {
+    /// The field of this index.
+    Field(usize),
+    /// The same in every row.
+    Constant(String),
+    /// The source lacks it.
+    Nowhere,
+}
+
+/// The columns of a text source, mapped to those of the schema.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Layout {
+    /// Fields in a full row.
+    pub(super) width: usize,
+    /// For every column of the schema, extra columns included.
+    pub(super) columns: Vec<From>,
+    /// `hasGeospatialIssues`.
+    pub(super) geospatial: From,
+    /// Names of the extra columns, in order.
+    pub(super) extra: Vec<String>,
+}
+
+impl Layout {
+    /// The layout of a source with this header line (absent when it has none) and description.
+    ///
+    /// The description counts, as the standard says, unless it contradicts a header line that is complete by
+    /// itself: the line was written together with the rows, descriptions have been seen with errors.
+    pub(super) fn new(
+        header: Option<&str>,
+        description: Option<&Description>,
+        extra: &[String],
+        place: &Place,
+    ) -> Result<Layout, OccurrenceError> {
+        let from_header: Vec<(usize, String)> = header
+            .map(|line| {
+                line.split('\t').map(|cell| simple_name(cell.trim_matches('"'))).enumerate().collect()
+            })
+            .unwrap_or_default();
+        let described = description.map(|description| description.columns.clone()).unwrap_or_default();
+        let fields = if is_complete(&described)
+            && !(is_complete(&from_header) && contradict(&described, &from_header))
+        {
+            described
+        } else {
+            from_header.clone()
+        };
+        if let Some(missing) = missing(&fields) {
+            return Err(not_a_download(header, missing, place));
+        }
+        let described_width = fields.iter().map(|(index, _)| index + 1).max().unwrap_or(0);
+        let width = if header.is_some() { from_header.len() } else { described_width };
+        let mut by_name: HashMap<&str, From> = HashMap::new();
+        for (index, name) in &fields {
+            by_name.entry(name).or_insert(From::Field(*index));
+        }
+        for (name, value) in description.into_iter().flat_map(|description| &description.constants) {
+            by_name.entry(name).or_insert_with(|| From::Constant(value.clone()));
+        }
+        let constants = description.into_iter().flat_map(|description| &description.constants);
+        let names = fields.iter().map(|(_, name)| name).chain(constants.map(|(name, _)| name));
+        let extra = extra_columns(extra, &names.map(String::as_str).collect::<Vec<_>>())?;
+        let from = |name: &str| by_name.get(name).cloned().unwrap_or(From::Nowhere);
+        let all = columns().iter().map(|column| column.name).chain(extra.iter().map(String::as_str));
+        Ok(Layout { width, columns: all.map(from).collect(), geospatial: from("hasgeospatialissues"), extra })
+    }
+}
+
+fn missing(fields: &[(usize, String)]) -> Option<&'static str> {
+    REQUIRED.into_iter().find(|&required| !fields.iter().any(|(_, name)| name == required))
+}
+
+fn is_complete(fields: &[(usize, String)]) -> bool {
+    missing(fields).is_none()
+}
+
+/// Whether both name the same term, but at different columns.
+fn contradict(described: &[(usize, String)], header: &[(usize, String)]) -> bool {
+    let places: HashSet<(usize, &str)> = header.iter().map(|(index, name)| (*index, name.as_str())).collect();
+    let names: HashSet<&str> = header.iter().map(|(_, name)| name.as_str()).collect();
+    described.iter().any(|(index, name)| {
+        position(name).is_some() && names.contains(name.as_str()) && !places.contains(&(*index, name))
+    })
+}
+
+fn not_a_download(header: Option<&str>, missing: &str, place: &Place) -> OccurrenceError {
+    let found = match header {
+        None => format!("a description without {missing}"),
+        Some(line) if line.contains(',') && !line.contains('\t') => {
+            format!("a text separated by commas, beginning {}", beginning(line))
+        }
+        Some(line) => format!("a header line without {missing}: {}", beginning(line)),
+    };
+    OccurrenceError::unsupported(place.line(1), found, EXPECTED, ADVICE)
+}
+
+/// The error of a source that is something else altogether.
+pub(super) fn unsupported(place: Place, found: impl Into<String>) -> OccurrenceError {
+    OccurrenceError::unsupported(place, found, EXPECTED, ADVICE)
+}
+
+fn beginning(line: &str) -> String {
+    let mut text: String = line.chars().take(80).collect();
+    if text.len() < line.len() {
+        text.push('…');
+    }
+    format!("{text:?}")
+}
+
+/// The extra columns asked for: `all`, or names of columns of the source; those of the schema are there
+/// anyway.
+pub(super) fn extra_columns(asked: &[String], names: &[&str]) -> Result<Vec<String>, OccurrenceError> {
+    let asked: Vec<String> = asked.iter().map(|name| simple_name(name)).collect();
+    let wanted: Vec<&str> = match asked.as_slice() {
+        [all] if all == "all" => names.to_vec(),
+        names => names.iter().map(String::as_str).collect(),
+    };
+    let mut extra: Vec<String> = Vec::new();
+    for name in wanted {
+        if name.is_empty() || position(name).is_some() || extra.iter().any(|other| other == name) {
+            continue;
+        }
+        if !names.contains(&name) {
+            return Err(OccurrenceError::Option {
+                field: "options.columns",
+                found: format!("{name:?}, which the source does not have"),
+                expected: format!("[\"all\"], or columns of the source, such as {}", nearest(name, names)),
+            });
+        }
+        extra.push(name.to_owned());
+    }
+    Ok(extra)
+}
+
+/// The three names that differ least.
+fn nearest(name: &str, names: &[&str]) -> String {
+    let mut by_distance: Vec<(usize, &str)> =
+        names.iter().filter(|name| !name.is_empty()).map(|&other| (distance(name, other), other)).collect();
+    by_distance.sort_unstable();
+    by_distance.dedup();
+    let nearest: Vec<&str> = by_distance.iter().take(3).map(|&(_, name)| name).collect();
+    nearest.join(", ")
+}
+
+/// Levenshtein's distance, in bytes.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, y) in b.bytes().enumerate() {
+            let changed = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: &str = "gbifID\tdecimalLatitude\tdecimalLongitude\tcounty\thasGeospatialIssues";
+
+    fn layout(
+        header: Option<&str>,
+        description: Option<&Description>,
+        extra: &[&str],
+    ) -> Result<Layout, String> {
+        let extra: Vec<String> = extra.iter().map(|&name| name.to_owned()).collect();
+        Layout::new(header, description, &extra, &Place::file("f")).map_err(|error| error.to_string())
+    }
+
+    fn described(columns: &[(usize, &str)]) -> Description {
+        let columns = columns.iter().map(|&(index, name)| (index, name.to_owned())).collect();
+        Description { columns, header_lines: 1, ..Description::default() }
+    }
+
+    fn at(layout: &Layout, name: &str) -> From {
+        layout.columns[position(name).unwrap()].clone()
+    }
+
+    #[test]
+    fn by_header_name() {
+        let layout = layout(Some(HEADER), None, &[]).unwrap();
+        assert_eq!(layout.width, 5);
+        assert_eq!(at(&layout, "decimallongitude"), From::Field(2));
+        assert_eq!(at(&layout, "year"), From::Nowhere);
+        assert_eq!(layout.geospatial, From::Field(4));
+    }
+
+    #[test]
+    fn the_description_counts_unless_it_contradicts_a_complete_header() {
+        let mut fits =
+            described(&[(0, "gbifid"), (1, "decimallatitude"), (2, "decimallongitude"), (3, "year")]);
+        fits.constants.push(("license".into(), "CC0_1_0".into()));
+        let layout_of = |description| layout(Some(HEADER), Some(description), &[]).unwrap();
+        let layout_1 = layout_of(&fits);
+        assert_eq!(at(&layout_1, "year"), From::Field(3));
+        assert_eq!(at(&layout_1, "license"), From::Constant("CC0_1_0".into()));
+        let swapped = described(&[(0, "gbifid"), (2, "decimallatitude"), (1, "decimallongitude")]);
+        assert_eq!(at(&layout_of(&swapped), "decimallatitude"), From::Field(1));
+        let incomplete = described(&[(0, "gbifid")]);
+        assert_eq!(at(&layout_of(&incomplete), "decimallatitude"), From::Field(1));
+        let unnamed = layout(Some("a\tb\tc"), Some(&swapped), &[]).unwrap();
+        assert_eq!(at(&unnamed, "decimallatitude"), From::Field(2));
+        assert_eq!(layout(None, Some(&swapped), &[]).unwrap().width, 3);
+    }
+
+    #[test]
+    fn errors_say_what_was_found() {
+        for (header, said) in [
+            ("gbifID\tspecies", "without decimallatitude"),
+            ("a,b,c", "separated by commas"),
+            ("id\tdecimalLatitude\tdecimalLongitude", "without gbifid"),
+            ("", "without gbifid"),
+        ] {
+            let error = layout(Some(header), None, &[]).unwrap_err();
+            assert!(error.contains(said) && error.contains("line 1"), "{error}");
+        }
+    }
+
+    #[test]
+    fn extra_columns_are_taken_by_name_or_all() {
+        assert_eq!(layout(Some(HEADER), None, &["County", "county", "year"]).unwrap().extra, ["county"]);
+        assert_eq!(layout(Some(HEADER), None, &["all"]).unwrap().extra, ["county", "hasgeospatialissues"]);
+        let error = layout(Some(HEADER), None, &["country"]).unwrap_err();
+        assert!(
+            error.starts_with("options.columns: found \"country\"") && error.contains("such as county"),
+            "{error}"
+        );
+    }
+}

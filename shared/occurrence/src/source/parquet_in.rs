@@ -1,0 +1,347 @@
+//! Parquet files to record batches: one file, or the entries of a simple Parquet archive one after the other.
+
+use std::fs::File;
+use std::io::{self, Seek};
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray, BooleanArray, RecordBatch, StringArray};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow::error::ArrowError;
+use bisonflow_contract::document::{LandingRecords, TaxonKeyShapes};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
+use parquet::basic::Type as PhysicalType;
+use parquet::file::reader::ChunkReader;
+
+use super::archive::Archive;
+use super::bytes_in::{Hashes, Source};
+use super::layout::{REQUIRED, extra_columns, unsupported};
+use super::rejects::{At, Rejects};
+use super::{ReadOptions, ReadSummary, count_taxon_key};
+use crate::conform::Conform;
+use crate::issue::is_geospatial;
+use crate::schema::schema;
+use crate::{OccurrenceError, Place, value};
+
+/// Reads Parquet files.
+pub(super) struct ParquetReader {
+    source: Source,
+    /// The whole source.
+    whole: Place,
+    /// The file that is being read.
+    place: Place,
+    archive: Option<Archive>,
+    /// Entries to come, the next one last.
+    entries: Vec<String>,
+    hashes: Option<Hashes>,
+    current: Option<OpenFile>,
+    batch_records: usize,
+    extra: Vec<String>,
+    schema: SchemaRef,
+    records: LandingRecords,
+    geospatial_issue_differs: u64,
+    taxon_keys: TaxonKeyShapes,
+    rejects: Rejects,
+}
+
+struct OpenFile {
+    batches: ParquetRecordBatchReader,
+    conform: Conform,
+    /// hasGeospatialIssues, as a column of the batches.
+    geospatial: Option<usize>,
+}
+
+impl ParquetReader {
+    /// A Parquet file.
+    pub(super) fn file(source: Source, place: Place, options: &ReadOptions) -> Result<Self, OccurrenceError> {
+        let mut reader = ParquetReader::empty(source.clone(), place, options);
+        reader.open(source, Some(&options.extra_columns))?;
+        Ok(reader)
+    }
+
+    /// The entries of an archive; there is at least one.
+    pub(super) fn archive(
+        archive: Archive,
+        source: Source,
+        mut entries: Vec<String>,
+        place: Place,
+        options: &ReadOptions,
+    ) -> Result<Self, OccurrenceError> {
+        entries.reverse();
+        let mut reader = ParquetReader::empty(source, place, options);
+        reader.archive = Some(archive);
+        reader.entries = entries;
+        reader.hashes = Some(Hashes::default());
+        reader.open_next(Some(&options.extra_columns))?;
+        Ok(reader)
+    }
+
+    fn empty(source: Source, place: Place, options: &ReadOptions) -> Self {
+        ParquetReader {
+            source,
+            whole: place.clone(),
+            archive: None,
+            entries: Vec::new(),
+            hashes: None,
+            current: None,
+            batch_records: options.batch_records.max(1),
+            extra: Vec::new(),
+            schema: schema(&[]),
+            records: LandingRecords::default(),
+            geospatial_issue_differs: 0,
+            taxon_keys: TaxonKeyShapes::default(),
+            rejects: Rejects::new(place.clone()),
+            place,
+        }
+    }
+
+    pub(super) fn rejects(&mut self) -> &mut Rejects {
+        &mut self.rejects
+    }
+
+    pub(super) fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    /// Opens the next entry; false when there is none.
+    fn open_next(&mut self, asked: Option<&[String]>) -> Result<bool, OccurrenceError> {
+        let (Some(archive), Some(name)) = (&mut self.archive, self.entries.pop()) else { return Ok(false) };
+        self.place = self.whole.entry(&name);
+        let mut entry = archive.entry(&name, self.hashes.take().unwrap_or_default())?;
+        let temporary =
+            |error| OccurrenceError::io(self.place.clone(), "inflating to a temporary file", error);
+        let mut file = tempfile::tempfile().map_err(temporary)?;
+        copy(&mut entry, &mut file).map_err(|failure| match failure {
+            Failure::Reading(error) => self.source.explain(self.place.clone(), error),
+            Failure::Writing(error) => temporary(error),
+        })?;
+        self.hashes = Some(entry.hashes());
+        file.rewind().map_err(temporary)?;
+        self.open(file, asked)?;
+        Ok(true)
+    }
+
+    /// Opens a file; `asked` are the extra columns of the options when it is the first one.
+    fn open(
+        &mut self,
+        file: impl ChunkReader + 'static,
+        asked: Option<&[String]>,
+    ) -> Result<(), OccurrenceError> {
+        let explain = |error: &dyn std::fmt::Display| self.source.explain(self.place.clone(), error);
+        let file = Shared(Arc::new(file));
+        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file.clone(), plain_options())
+            .map_err(|error| explain(&error))?;
+        let arrow_schema = with_milliseconds(builder.schema(), &builder);
+        let options = match &arrow_schema {
+            Some(arrow_schema) => plain_options().with_schema(Arc::clone(arrow_schema)),
+            None => plain_options(),
+        };
+        let builder = match arrow_schema {
+            None => builder,
+            Some(_) => ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)
+                .map_err(|error| explain(&error))?,
+        };
+        let names: Vec<String> =
+            builder.schema().fields().iter().map(|field| field.name().to_lowercase()).collect();
+        if let Some(missing) =
+            REQUIRED.into_iter().find(|&required| !names.iter().any(|name| name == required))
+        {
+            let first: Vec<&str> = names.iter().take(5).map(String::as_str).collect();
+            let found =
+                format!("a Parquet file without the column {missing}, but with {}, …", first.join(", "));
+            return Err(unsupported(self.place.clone(), found));
+        }
+        if let Some(asked) = asked {
+            self.extra = extra_columns(asked, &names.iter().map(String::as_str).collect::<Vec<_>>())?;
+            self.schema = schema(&self.extra);
+        }
+        let conform = Conform::new(builder.schema(), &self.extra);
+        let geospatial = names.iter().position(|name| name == "hasgeospatialissues");
+        let wanted: Vec<usize> = conform.source_columns().chain(geospatial).collect();
+        let mask = ProjectionMask::roots(builder.parquet_schema(), wanted);
+        let builder = builder.with_projection(mask).with_batch_size(self.batch_records);
+        let batches = builder.build().map_err(|error| explain(&error))?;
+        let read = arrow::array::RecordBatchReader::schema(&batches);
+        let geospatial =
+            read.fields().iter().position(|field| field.name().to_lowercase() == "hasgeospatialissues");
+        let conform = Conform::new(&read, &self.extra);
+        self.current = Some(OpenFile { batches, conform, geospatial });
+        Ok(())
+    }
+
+    pub(super) fn next_batch(&mut self) -> Result<Option<RecordBatch>, OccurrenceError> {
+        loop {
+            let Some(file) = &mut self.current else {
+                if self.open_next(None)? {
+                    continue;
+                }
+                self.rejects.finish()?;
+                return Ok(None);
+            };
+            let Some(batch) = file.batches.next() else {
+                self.current = None;
+                continue;
+            };
+            let line = self.records.read + 2;
+            let batch = batch.map_err(|error| self.source.explain(self.place.line(line), error))?;
+            if let Some(landed) = self.take(&batch)? {
+                return Ok(Some(landed));
+            }
+        }
+    }
+
+    /// Conforms and counts a batch; none when nothing of it lands.
+    fn take(&mut self, raw: &RecordBatch) -> Result<Option<RecordBatch>, OccurrenceError> {
+        let Some(file) = &self.current else { return Ok(None) };
+        let conformed = file.conform.batch(raw).map_err(|error| misfit(&self.place, &error))?;
+        let batch = conformed.batch;
+        let first_line = self.records.read + 2;
+        let at = |row: usize, gbifid| At { line: first_line + row as u64, byte_offset: None, gbifid };
+        let gbifids = texts(&batch, "gbifid");
+        let is_record = |row| gbifids.is_valid(row) && !gbifids.value(row).trim().is_empty();
+        let keep: BooleanArray = (0..batch.num_rows()).map(|row| Some(is_record(row))).collect();
+        for row in (0..batch.num_rows()).filter(|&row| !keep.value(row)) {
+            self.rejects.row(at(row, ""), "no gbifID", b"")?;
+        }
+        for unparsed in conformed.unparsed.iter().filter(|unparsed| keep.value(unparsed.row)) {
+            let name = self.schema.field(unparsed.column).name();
+            self.rejects.value(at(unparsed.row, gbifids.value(unparsed.row)), name, &unparsed.text)?;
+        }
+        if let Some(said) = file.geospatial.map(|column| booleans(raw.column(column))) {
+            self.geospatial_issue_differs += differing(&batch, &said, &keep);
+        }
+        self.records.read += batch.num_rows() as u64;
+        let landed = if keep.true_count() == batch.num_rows() {
+            batch
+        } else {
+            filter_record_batch(&batch, &keep).map_err(|error| misfit(&self.place, &error))?
+        };
+        for key in texts(&landed, "taxonkey") {
+            count_taxon_key(&mut self.taxon_keys, key.unwrap_or_default());
+        }
+        self.records.landed += landed.num_rows() as u64;
+        Ok((landed.num_rows() > 0).then_some(landed))
+    }
+
+    pub(super) fn summary(self) -> ReadSummary {
+        ReadSummary {
+            records: LandingRecords { rejected: self.rejects.rejected, ..self.records },
+            unparsed: self.rejects.unparsed,
+            geospatial_issue_differs: self.geospatial_issue_differs,
+            taxon_keys: self.taxon_keys,
+            entry_sha256: self.hashes.as_ref().map(Hashes::sha256_hex),
+            entry_crc32: self.hashes.as_ref().map(Hashes::crc32_hex),
+            extra_columns: self.extra,
+        }
+    }
+}
+
+/// Types come from the columns themselves, not from another writer's notes on them.
+fn plain_options() -> ArrowReaderOptions {
+    ArrowReaderOptions::new().with_skip_arrow_metadata(true)
+}
+
+/// A schema that reads INT96 as milliseconds: as nanoseconds, years before 1678 would overflow. None when
+/// there is no INT96.
+fn with_milliseconds<T: ChunkReader + 'static>(
+    schema: &SchemaRef,
+    builder: &ParquetRecordBatchReaderBuilder<T>,
+) -> Option<SchemaRef> {
+    let roots = builder.parquet_schema().root_schema().get_fields();
+    let mut any = false;
+    let fields: Vec<Field> = schema
+        .fields()
+        .iter()
+        .zip(roots)
+        .map(|(field, root)| {
+            if root.is_primitive() && root.get_physical_type() == PhysicalType::INT96 {
+                any = true;
+                field.as_ref().clone().with_data_type(DataType::Timestamp(TimeUnit::Millisecond, None))
+            } else {
+                field.as_ref().clone()
+            }
+        })
+        .collect();
+    any.then(|| Arc::new(Schema::new(fields)))
+}
+
+/// A file that can be opened twice.
+struct Shared<T>(Arc<T>);
+
+impl<T> Clone for Shared<T> {
+    fn clone(&self) -> Self {
+        Shared(Arc::clone(&self.0))
+    }
+}
+
+impl<T: ChunkReader> parquet::file::reader::Length for Shared<T> {
+    fn len(&self) -> u64 {
+        self.0.len()
+    }
+}
+
+impl<T: ChunkReader> ChunkReader for Shared<T> {
+    type T = T::T;
+
+    fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
+        self.0.get_read(start)
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<bytes::Bytes> {
+        self.0.get_bytes(start, length)
+    }
+}
+
+fn misfit(place: &Place, error: &ArrowError) -> OccurrenceError {
+    OccurrenceError::unsupported(
+        place.clone(),
+        error.to_string(),
+        "the types of GBIF's Parquet files, or ones that cast to them",
+        "give a GBIF download or snapshot as GBIF wrote it",
+    )
+}
+
+fn texts<'a>(batch: &'a RecordBatch, name: &str) -> &'a StringArray {
+    batch.column_by_name(name).expect("a column of the schema").as_string()
+}
+
+fn booleans(array: &dyn Array) -> Vec<Option<bool>> {
+    if let Some(values) = array.as_boolean_opt() {
+        return values.iter().collect();
+    }
+    match array.as_string_opt::<i32>() {
+        Some(texts) => texts.iter().map(|text| text.and_then(value::boolean)).collect(),
+        None => vec![None; array.len()],
+    }
+}
+
+fn differing(batch: &RecordBatch, said: &[Option<bool>], keep: &BooleanArray) -> u64 {
+    let issues = batch.column_by_name("issue").expect("a column of the schema").as_list::<i32>();
+    let holds = |row: usize| {
+        issues.is_valid(row) && issues.value(row).as_string::<i32>().iter().flatten().any(is_geospatial)
+    };
+    let rows = said.iter().enumerate().filter(|&(row, _)| keep.value(row));
+    rows.filter(|&(row, said)| said.is_some_and(|said| said != holds(row))).count() as u64
+}
+
+enum Failure {
+    Reading(io::Error),
+    Writing(io::Error),
+}
+
+fn copy(from: &mut impl io::Read, to: &mut File) -> Result<(), Failure> {
+    let mut buffer = vec![0; 1 << 18];
+    loop {
+        let read = match from.read(&mut buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            result => result.map_err(Failure::Reading)?,
+        };
+        if read == 0 {
+            return Ok(());
+        }
+        io::Write::write_all(to, &buffer[..read]).map_err(Failure::Writing)?;
+    }
+}
