@@ -20,7 +20,7 @@ from moto.batch.models import JOB_NAME_REGEX, BatchBackend, Job
 from moto.batch_simple.models import BatchSimpleBackend
 
 from .overrides import hold_still, replaces, wraps
-from .processes import ProcessGroup, Processes
+from .processes import Processes, ProcessGroup
 
 ARRAY_SIZES = range(2, 10_001)
 KILL_AFTER_TERM_SECONDS = 30.0

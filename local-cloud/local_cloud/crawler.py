@@ -55,7 +55,9 @@ def glue_type(kind: pa.DataType) -> str:
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         return f"array<{glue_type(kind.value_type)}>"
     if pa.types.is_struct(kind):
-        fields = [f"{kind.field(i).name}:{glue_type(kind.field(i).type)}" for i in range(kind.num_fields)]
+        fields = [
+            f"{kind.field(i).name}:{glue_type(kind.field(i).type)}" for i in range(kind.num_fields)
+        ]
         return f"struct<{','.join(fields)}>"
     if pa.types.is_decimal(kind):
         return f"decimal({kind.precision},{kind.scale})"

@@ -110,9 +110,7 @@ def functions_of(stack: Stack, binaries: Mapping[str, Path]) -> list[FunctionSpe
                 logical_id=logical_id,
                 name=function.function_name,
                 binary=binary.resolve(),
-                environment={
-                    name: str(value) for name, value in function.environment_vars.items()
-                },
+                environment={name: str(value) for name, value in function.environment_vars.items()},
                 timeout_seconds=float(function.timeout),
                 memory_mb=int(function.memory_size),
             )

@@ -60,7 +60,12 @@ def moments(history: Sequence[Json]) -> Iterator[Json]:
         moment: Json = {"seconds": round(at - started, 1)}
         if kind.endswith("StateEntered"):
             state, result = event["stateEnteredEventDetails"]["name"], None
-            yield {**moment, "event": "entered", "state": state, "kind": kind[: -len("StateEntered")]}
+            yield {
+                **moment,
+                "event": "entered",
+                "state": state,
+                "kind": kind[: -len("StateEntered")],
+            }
         elif kind == "TaskSucceeded":
             output = json.loads(event["taskSucceededEventDetails"]["output"])
             result = output.get("Payload", output) if isinstance(output, dict) else output
@@ -203,10 +208,8 @@ class Drive:
 def _is_event_of(given: Any, bucket: str, key: str) -> bool:
     detail = given.get("detail", {}) if isinstance(given, dict) else {}
     described: Mapping[str, Any] = detail if isinstance(detail, dict) else {}
-    return (
-        described.get("bucket", {}).get("name") == bucket
-        and described.get("object", {}).get("key") == key
-    )
+    found = (described.get("bucket", {}).get("name"), described.get("object", {}).get("key"))
+    return found == (bucket, key)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -225,7 +228,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("uri", metavar="s3://BUCKET/PREFIX")
     command.add_argument("directory", type=Path)
 
-    command = commands.add_parser("start-execution", help="starts the state machine; prints the ARN")
+    command = commands.add_parser(
+        "start-execution", help="starts the state machine; prints the ARN"
+    )
     command.add_argument("--state-machine-arn", required=True)
     command.add_argument("--name")
     command.add_argument("input", help="JSON")

@@ -1,14 +1,16 @@
 """EventBridge: what S3 and Step Functions report, matched against the template's own rules."""
 
-import copy
 import datetime
 import itertools
 import json
+import logging
+import re
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
-from moto.events.models import EventTemplateParser, Rule, events_backends
+from moto.events.models import Rule, events_backends
+from moto.events.utils import EventMessageType
 from moto.s3 import notifications
 from moto.s3.models import FakeBucket, FakeKey, S3Backend
 from moto.sns.models import sns_backends
@@ -17,6 +19,8 @@ from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from .aws import ACCOUNT, REGION
 from .overrides import replaces, wraps
+
+LOG = logging.getLogger(__name__)
 
 _sequence = itertools.count(1)
 
@@ -76,10 +80,15 @@ def publish(event: dict[str, Any], times: int = 1) -> None:
     backend = events_backends[ACCOUNT][REGION]
     rules = [rule for bus in backend.event_buses.values() for rule in bus.rules.values()]
     for rule in rules:
-        if rule.state == "ENABLED" and rule.event_pattern.matches_event(event):
+        if rule.state == "ENABLED" and rule.event_pattern.matches_event(
+            cast(EventMessageType, event)
+        ):
             for target in rule.targets:
                 for _ in range(times):
-                    _deliver(rule, target, copy.deepcopy(event))
+                    try:
+                        _deliver(rule, target, event)
+                    except Exception:  # like on AWS, the source of an event does not suffer
+                        LOG.exception("rule %s: not delivered to %s", rule.name, target["Arn"])
 
 
 def _deliver(rule: Rule, target: Mapping[str, Any], event: dict[str, Any]) -> None:
@@ -87,7 +96,7 @@ def _deliver(rule: Rule, target: Mapping[str, Any], event: dict[str, Any]) -> No
     service = arn.split(":")[2]
     message = _input_for(target, event)
     if service == "states":
-        stepfunctions_parser_backends[ACCOUNT][REGION].start_execution(arn, None, message)
+        stepfunctions_parser_backends[ACCOUNT][REGION].start_execution(arn, "", message)
     elif service == "sns":
         sns_backends[ACCOUNT][REGION].publish(message, arn=arn)
     elif service == "sqs":
@@ -101,13 +110,31 @@ def _input_for(target: Mapping[str, Any], event: dict[str, Any]) -> str:
         return str(target["Input"])
     if "InputTransformer" in target:
         transformer = target["InputTransformer"]
-        parsed = EventTemplateParser.parse(
-            input_template=transformer["InputTemplate"],
-            input_paths_map=transformer.get("InputPathsMap", {}),
-            event={**event, "ingestion-time": event["time"]},  # type: ignore[typeddict-item]
-        )
-        return parsed if isinstance(parsed, str) else json.dumps(parsed)
+        return transform(transformer["InputTemplate"], transformer.get("InputPathsMap", {}), event)
     return json.dumps(event)
+
+
+def transform(template: str, paths: Mapping[str, str], event: Mapping[str, Any]) -> str:
+    """An input template with the values of the event for its `<names>`."""
+    values = {name: _value_at(path, event) for name, path in paths.items()}
+
+    def insert(found: re.Match[str]) -> str:
+        if found[1] not in values:
+            return found[0]
+        value = values[found[1]]
+        quoted = template.count('"', 0, found.start()) % 2 == 1
+        if not quoted:
+            return json.dumps(value)
+        return json.dumps(value if isinstance(value, str) else json.dumps(value))[1:-1]
+
+    return re.sub(r"<([^<>]+)>", insert, template).strip()
+
+
+def _value_at(path: str, event: Mapping[str, Any]) -> Any:
+    value: Any = event
+    for name in path.removeprefix("$").strip(".").split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
 
 
 def install(deliveries: int) -> None:

@@ -16,8 +16,8 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from .aws import ACCOUNT, REGION
+from .processes import Processes, ProcessGroup
 from .server import Reply, Request
-from .processes import ProcessGroup, Processes
 
 RUNTIME_PREFIX = "/_runtime/"
 INVOKE_PREFIX = "/2015-03-31/functions/"

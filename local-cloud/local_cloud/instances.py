@@ -4,11 +4,10 @@ The user data finds commands of a machine image (`docker`, `shutdown`, …) as t
 folder `shims`, first in its PATH. The metadata service is served under `METADATA_PREFIX`.
 """
 
-import contextlib
 import datetime
 import json
 import os
-import signal
+import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from moto.ec2.models.instances import Instance, InstanceBackend, Reservation
 
 from .aws import REGION
 from .overrides import wraps
-from .processes import ProcessGroup, Processes
+from .processes import Processes, ProcessGroup
 from .server import Reply, Request
 
 SHIMS = Path(__file__).parent / "shims"
@@ -63,6 +62,11 @@ class Machines:
             return
         directory = self._state / "instances" / instance.id
         directory.mkdir(parents=True)
+        log = self._state / "logs" / "instances" / f"{instance.id}.log"
+        if command := forbidden_command(script):
+            log.parent.mkdir(parents=True, exist_ok=True)
+            log.write_text(f"user data was not run: {command} would not be the shim\n")
+            return
         path = directory / "user-data"
         path.write_bytes(script)
         path.chmod(0o700)
@@ -76,7 +80,6 @@ class Machines:
             "LOCAL_CLOUD_INSTANCE": service,
             "LOCAL_CLOUD_IMAGE_COMMAND": self._image_command,
         }
-        log = self._state / "logs" / "instances" / f"{instance.id}.log"
         process = self._processes.start([str(path)], environment, log, directory)
         self._machines[instance.id] = Machine(instance, process)
 
@@ -146,6 +149,12 @@ def decode_user_data(user_data: Any) -> bytes | None:
         user_data = Base64EncodedString(str(user_data))
     script: str = user_data.decode()
     return script.encode()
+
+
+def forbidden_command(script: bytes) -> str | None:
+    """A command by its path that would switch off this machine instead of the instance."""
+    found = re.search(rb"\S*bin/(shutdown|poweroff|halt|reboot|init|telinit|mkfs\S*)\b", script)
+    return found[0].decode(errors="replace") if found else None
 
 
 def install(machines: Machines) -> None:

@@ -96,10 +96,9 @@ def _name_executions() -> None:
         execution_input: str | None = None,
         trace_header: str | None = None,
     ) -> Execution:
-        execution = moto_start(
+        return moto_start(
             self, state_machine_arn, name or str(uuid.uuid4()), execution_input, trace_header
         )
-        return execution
 
 
 def _write_start_times_as_text() -> None:

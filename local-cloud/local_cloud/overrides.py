@@ -37,7 +37,7 @@ def replaces(owner: Any, name: str) -> Callable[[Function], Function]:
 
 def wraps(owner: Any, name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Like [`replaces`]; the decorated function is given what stood there as its first argument."""
-    put_back = replaces(owner, name)
+    put_there = replaces(owner, name)
     is_class_method = isinstance(owner, type) and isinstance(owner.__dict__.get(name), classmethod)
     before = owner.__dict__[name].__func__ if is_class_method else getattr(owner, name)
 
@@ -46,7 +46,8 @@ def wraps(owner: Any, name: str) -> Callable[[Callable[..., Any]], Callable[...,
         def wrapper(*args: Any, **kwargs: Any) -> Any:
             return function(before, *args, **kwargs)
 
-        put_back(classmethod(wrapper) if is_class_method else wrapper)  # type: ignore[arg-type]
+        replacement: Any = classmethod(wrapper) if is_class_method else wrapper
+        put_there(replacement)
         return wrapper
 
     return put

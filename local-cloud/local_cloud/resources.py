@@ -13,7 +13,7 @@ from moto.stepfunctions import models as stepfunctions_models
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from .aws import ACCOUNT, PARTITION, REGION
-from .overrides import replaces, wraps
+from .overrides import wraps
 
 # Nothing here looks at these, so that they are declared is enough.
 DECLARED_ONLY = (
@@ -59,7 +59,7 @@ def _resource_class(resource_type: str, create: Create) -> type[CloudFormationMo
             return f"arn:{PARTITION}:{service}:{REGION}:{ACCOUNT}:{kind}/{self.physical_id}"
 
         @classmethod
-        def create_from_cloudformation_json(  # type: ignore[misc]
+        def create_from_cloudformation_json(
             cls, resource_name: str, cloudformation_json: Any, *_args: Any, **_kwargs: Any
         ) -> "Resource":
             return cls(create(resource_name, cloudformation_json["Properties"]))
@@ -100,7 +100,9 @@ def _glue_crawler(name: str, properties: Properties) -> str:
         schema_change_policy=properties.get("SchemaChangePolicy", {}),
         recrawl_policy=properties.get("RecrawlPolicy", {}),
         lineage_configuration={},
-        configuration=configuration if isinstance(configuration, str) else json.dumps(configuration),
+        configuration=configuration
+        if isinstance(configuration, str)
+        else json.dumps(configuration),
         crawler_security_configuration="",
         tags={},
     )
@@ -112,14 +114,17 @@ CLASSES = [
     _resource_class("AWS::Glue::Database", _glue_database),
     _resource_class("AWS::Glue::Table", _glue_table),
     _resource_class("AWS::Glue::Crawler", _glue_crawler),
-    *(_resource_class(name, lambda physical_id, _properties: physical_id) for name in DECLARED_ONLY),
+    *(
+        _resource_class(name, lambda physical_id, _properties: physical_id)
+        for name in DECLARED_ONLY
+    ),
 ]
 
 
 def install() -> None:
     """Completes what moto makes of a template."""
     # The state machine of a stack must be one that runs.
-    stepfunctions_models.stepfunctions_backends = stepfunctions_parser_backends
+    setattr(stepfunctions_models, "stepfunctions_backends", stepfunctions_parser_backends)  # noqa: B010
 
     @wraps(stepfunctions_models.StateMachine, "create_from_cloudformation_json")
     def create_state_machine(
@@ -139,11 +144,6 @@ def install() -> None:
     @wraps(stepfunctions_models.StateMachine, "get_cfn_attribute")
     def get_state_machine_attribute(moto_get: Callable[..., Any], self: Any, attr: str) -> Any:
         return self.arn if attr == "Arn" else moto_get(self, attr)
-
-    @replaces(stepfunctions_models.StateMachine, "cloudformation_name_type")
-    @staticmethod
-    def state_machine_name_type() -> str:
-        return "StateMachineName"
 
     @wraps(FakeBucket, "create_from_cloudformation_json")
     def create_bucket(

@@ -95,9 +95,5 @@ def _body(environ: "WSGIEnvironment") -> bytes:
     stream = environ["wsgi.input"]
     length = environ.get("CONTENT_LENGTH")
     if length:
-        body: bytes = stream.read(int(length))
-        return body
-    if environ.get("wsgi.input_terminated"):
-        body = stream.read()
-        return body
-    return b""
+        return bytes(stream.read(int(length)))
+    return bytes(stream.read()) if environ.get("wsgi.input_terminated") else b""

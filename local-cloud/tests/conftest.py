@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +50,13 @@ class Cloud:
         )
         answer = json.load(response["Payload"])
         return {**response, "Payload": answer} if "FunctionError" in response else answer
+
+    def post(self, path: str, body: Any) -> None:
+        """Asks one of the local cloud's own paths."""
+        request = urllib.request.Request(
+            self.endpoint + path, data=json.dumps(body).encode(), method="POST"
+        )
+        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request).read()
 
     def notifications(self) -> list[dict[str, Any]]:
         path = self.state / "notifications.jsonl"

@@ -64,7 +64,9 @@ def token_of(cloud: Cloud, arn: str) -> str:
     def submitted() -> str | None:
         for event in history(cloud, arn):
             if event["type"] == "TaskSubmitted":
-                return str(json.loads(event["taskSubmittedEventDetails"]["output"])["Payload"]["token"])
+                return str(
+                    json.loads(event["taskSubmittedEventDetails"]["output"])["Payload"]["token"]
+                )
         return None
 
     return str(wait_for(submitted))
