@@ -273,7 +273,7 @@ def _wait(drive: Drive, arn: str, given: argparse.Namespace) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Does one command; 0 when it went well, 1 when an execution failed, 2 when it cannot be done."""
+    """Does one command: 0 is well, 1 a failed execution, 2 what cannot be done."""
     given = _parser().parse_args(arguments)
     drive = Drive(given.endpoint)
     try:

@@ -80,7 +80,11 @@ class Machines:
             "LOCAL_CLOUD_INSTANCE": service,
             "LOCAL_CLOUD_IMAGE_COMMAND": self._image_command,
         }
-        process = self._processes.start([str(path)], environment, log, directory)
+        try:
+            process = self._processes.start([str(path)], environment, log, directory)
+        except OSError as error:
+            log.write_text(f"user data was not run: {error}\n")
+            return
         self._machines[instance.id] = Machine(instance, process)
 
     def terminate(self, instance_id: str) -> None:

@@ -14,7 +14,13 @@ from local_cloud.drive import brief
 def drive(cloud: Cloud, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "local_cloud.drive", "--endpoint", cloud.endpoint, *arguments]
     return subprocess.run(
-        command, cwd=HERE.parent, input=given, text=True, capture_output=True, timeout=60
+        command,
+        cwd=HERE.parent,
+        input=given,
+        text=True,
+        capture_output=True,
+        timeout=60,
+        check=False,
     )
 
 

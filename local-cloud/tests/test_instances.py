@@ -1,6 +1,5 @@
 """EC2: user data, the shims, the metadata service, spot interruptions."""
 
-import base64
 import json
 import shutil
 import uuid
@@ -19,7 +18,7 @@ def launch(cloud: Cloud, script: str, **options: Any) -> str:
         InstanceType="r7g.xlarge",
         MinCount=1,
         MaxCount=1,
-        UserData=base64.b64encode(script.encode()).decode(),
+        UserData=script,
         **{"ClientToken": str(uuid.uuid4()), **options},
     )
     return str(reservation["Instances"][0]["InstanceId"])
@@ -55,7 +54,7 @@ docker run --rm --network=host -e GIVEN='a b' -e FROM_HOST -v /mnt/scratch:/scra
     assert (env["GIVEN"], env["FROM_HOST"]) == ("a b", "host")
     assert "UNSEEN" not in env
     assert env["AWS_ENDPOINT_URL"] == cloud.endpoint
-    assert "shims" not in env["PATH"]
+    assert "local_cloud/shims" not in env["PATH"]
 
 
 def test_a_client_token_launches_once(cloud: Cloud) -> None:

@@ -35,7 +35,9 @@ def test_it_takes_everything_with_it(tmp_path: Path, end: str) -> None:
 
 def start_with(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "local_cloud", "--state", str(tmp_path), *arguments]
-    return subprocess.run(command, cwd=HERE.parent, text=True, capture_output=True, timeout=60)
+    return subprocess.run(
+        command, cwd=HERE.parent, text=True, capture_output=True, timeout=60, check=False
+    )
 
 
 def test_missing_binaries_are_all_named(tmp_path: Path) -> None:

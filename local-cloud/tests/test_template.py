@@ -6,6 +6,7 @@ import pytest
 
 from local_cloud.deploy import choose_parameters
 from local_cloud.template import (
+    Json,
     Template,
     TemplateError,
     kebab_case,
@@ -42,8 +43,8 @@ def test_substitutions_are_spelled_out() -> None:
 
 def test_waits_are_capped_everywhere() -> None:
     retry = {"ErrorEquals": ["X"], "IntervalSeconds": 300, "BackoffRate": 2, "MaxDelaySeconds": 900}
-    inner = {"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 60, "End": True}}}
-    definition = {
+    inner: Json = {"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 60, "End": True}}}
+    definition: Json = {
         "StartAt": "M",
         "States": {
             "M": {"Type": "Map", "ItemProcessor": inner, "Next": "T"},
