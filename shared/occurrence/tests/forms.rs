@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::io::{Cursor, Read as _, Seek, SeekFrom};
+use std::io::{Cursor, Seek, SeekFrom};
 
 use bisonflow_contract::document::SourceKind;
 use bisonflow_contract::{ErrorName, StepError};
@@ -45,7 +45,7 @@ fn zips_are_recognised_by_their_entries() {
             assert_eq!(read.column("gbifid"), ["1", "2"]);
             assert_eq!(read.column("decimallongitude"), ["-100.0", "-101.0"]);
             assert!(read.metadata.checklist.is_backbone());
-            // printf 'gbifID\t…' | sha256sum and crc32 of the text, whatever holds it
+            // The hashes are those of the text, whatever holds it.
             assert_eq!(read.summary.entry_crc32, common::read(TEXT).unwrap().summary.entry_crc32);
             assert_eq!(read.summary.entry_sha256, common::read(TEXT).unwrap().summary.entry_sha256);
         }
@@ -70,7 +70,7 @@ fn the_description_gives_constants() {
 fn metadata_are_read() {
     let eml = br#"<eml:eml xmlns:eml="eml://ecoinformatics.org/eml-2.1.1"><dataset>
         <alternateIdentifier>10.15468/dl.abc123</alternateIdentifier><abstract>
-        <para>A dataset containing 2 species occurrences available in GBIF matching the query: …</para>
+        <para>A dataset containing 2 species occurrences available in GBIF matching the query: {}</para>
         </abstract></dataset></eml:eml>"#;
     let read = read(zip(&[("metadata.xml", eml), ("occurrence.txt", TEXT)])).unwrap();
     assert_eq!(read.metadata.doi.as_deref(), Some("10.15468/dl.abc123"));

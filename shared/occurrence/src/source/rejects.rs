@@ -8,6 +8,7 @@ use crate::{OccurrenceError, Place};
 
 /// Longest text that is kept of one row or value.
 const KEPT_BYTES: usize = 1 << 20;
+const BUFFER_BYTES: usize = 1 << 16;
 const HEADER: &str = "kind\tline\tbyte_offset\tgbifid\tcolumn\treason\ttext\n";
 
 /// A row or value of the source.
@@ -87,7 +88,7 @@ impl Rejects {
         self.buffer.push('\t');
         escape(&text[..text.len().min(KEPT_BYTES)], &mut self.buffer);
         self.buffer.push('\n');
-        self.write(false)
+        if self.buffer.len() < BUFFER_BYTES { Ok(()) } else { self.write(false) }
     }
 
     fn write(&mut self, flush: bool) -> Result<(), OccurrenceError> {

@@ -4,7 +4,8 @@
 use std::io::{Cursor, Write};
 use std::sync::{Arc, Mutex};
 
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, AsArray, RecordBatch};
+use arrow::datatypes::TimestampMillisecondType;
 use bisonflow_contract::document::SourceKind;
 use bisonflow_occurrence::{OccurrenceError, ReadOptions, ReadSummary, open};
 use zip::write::SimpleFileOptions;
@@ -12,22 +13,27 @@ use zip::{CompressionMethod, ZipWriter};
 
 /// A download, read to its end.
 #[derive(Debug)]
-pub struct Read {
-    pub kind: SourceKind,
-    pub batches: Vec<RecordBatch>,
-    pub summary: ReadSummary,
-    pub rejects: String,
-    pub metadata: bisonflow_occurrence::source::Metadata,
+pub(crate) struct Read {
+    pub(crate) kind: SourceKind,
+    pub(crate) batches: Vec<RecordBatch>,
+    pub(crate) summary: ReadSummary,
+    pub(crate) rejects: String,
+    pub(crate) metadata: bisonflow_occurrence::source::Metadata,
 }
 
 impl Read {
     /// The values of a column as text, `-` for null.
-    pub fn column(&self, name: &str) -> Vec<String> {
+    pub(crate) fn column(&self, name: &str) -> Vec<String> {
         let mut values = Vec::new();
         for batch in &self.batches {
             let column = batch.column_by_name(name).unwrap_or_else(|| panic!("no column {name}"));
+            // Without a database of time zones, "UTC" cannot be shown.
+            let column: ArrayRef = match column.as_primitive_opt::<TimestampMillisecondType>() {
+                Some(times) => Arc::new(times.clone().with_timezone_opt::<Arc<str>>(None)),
+                None => Arc::clone(column),
+            };
             let options = arrow::util::display::FormatOptions::new().with_null("-");
-            let texts = arrow::util::display::ArrayFormatter::try_new(column, &options).unwrap();
+            let texts = arrow::util::display::ArrayFormatter::try_new(&column, &options).unwrap();
             values.extend((0..batch.num_rows()).map(|row| texts.value(row).to_string()));
         }
         values
@@ -36,7 +42,7 @@ impl Read {
 
 /// A writer whose content can be read while somebody else holds it.
 #[derive(Clone, Default)]
-pub struct Kept(pub Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Kept(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Kept {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -48,7 +54,7 @@ impl Write for Kept {
 }
 
 /// Opens and reads bytes to their end.
-pub fn read_with(bytes: impl Into<Vec<u8>>, options: ReadOptions) -> Result<Read, OccurrenceError> {
+pub(crate) fn read_with(bytes: impl Into<Vec<u8>>, options: ReadOptions) -> Result<Read, OccurrenceError> {
     let bytes = bytes.into();
     let length = bytes.len() as u64;
     let kept = Kept::default();
@@ -73,12 +79,12 @@ pub fn read_with(bytes: impl Into<Vec<u8>>, options: ReadOptions) -> Result<Read
     Ok(Read { kind, batches, summary, rejects, metadata })
 }
 
-pub fn read(bytes: impl Into<Vec<u8>>) -> Result<Read, OccurrenceError> {
+pub(crate) fn read(bytes: impl Into<Vec<u8>>) -> Result<Read, OccurrenceError> {
     read_with(bytes, ReadOptions::default())
 }
 
 /// An archive with these entries, deflated.
-pub fn zip(entries: &[(&str, &[u8])]) -> Vec<u8> {
+pub(crate) fn zip(entries: &[(&str, &[u8])]) -> Vec<u8> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
     for (name, content) in entries {
@@ -89,7 +95,7 @@ pub fn zip(entries: &[(&str, &[u8])]) -> Vec<u8> {
 }
 
 /// The same, written as GBIF does: to a stream, sizes after the data.
-pub fn streamed_zip(entries: &[(&str, &[u8])]) -> Vec<u8> {
+pub(crate) fn streamed_zip(entries: &[(&str, &[u8])]) -> Vec<u8> {
     let mut zip = ZipWriter::new_stream(Vec::new());
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
     for (name, content) in entries {
