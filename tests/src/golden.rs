@@ -19,6 +19,16 @@ pub fn assert_golden(below_root: &str, made: &str) {
     );
 }
 
+/// Like [`assert_golden`], for JSON whose order of keys does not matter.
+///
+/// # Panics
+/// When they differ.
+pub fn assert_golden_value(below_root: &str, made: &serde_json::Value) {
+    let committed = std::fs::read_to_string(repo::path(below_root)).unwrap_or_default();
+    let same = serde_json::from_str::<serde_json::Value>(&committed).is_ok_and(|committed| committed == *made);
+    assert_golden(below_root, &if same { committed } else { to_json(made) });
+}
+
 /// A value as the golden files hold it: indented, with a newline at the end.
 ///
 /// # Panics

@@ -6,6 +6,7 @@
 
 pub mod definition;
 pub mod golden;
+pub mod input_schema;
 pub mod repo;
 pub mod source;
 pub mod steps;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -31,9 +32,8 @@ pub enum Origin {
 }
 
 /// A file or prefix that holds a download.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-#[schemars(with = "String")]
 pub enum SourceUri {
     /// An object or prefix in S3.
     S3(S3Uri),
@@ -58,6 +58,19 @@ impl TryFrom<String> for SourceUri {
                 "source: found {text:?}: expected s3://BUCKET/KEY or https://HOST/PATH"
             )))
         }
+    }
+}
+
+/// The forms that an execution may be started with; a file of this machine is none of them.
+impl JsonSchema for SourceUri {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "SourceUri".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "pattern": r"^(s3://[a-z0-9.-]{3,63}/.*|https?://[!#-&(-;=?-\[\]-_a-~]*)$",
+        })
     }
 }
 
@@ -92,6 +105,7 @@ pub struct Options {
     pub layers: Option<Vec<String>>,
     /// Filters that differ from their defaults, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "filters_schema")]
     pub filters: BTreeMap<FilterName, FilterSetting>,
     /// The register: an S3 URI, or "none". Default: the one under `reference/`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -125,7 +139,11 @@ impl Options {
         self.subset_records().min(MAX_ROW_GROUP_RECORDS)
     }
 
-    fn check(&self) -> Result<(), StepError> {
+    /// Whether the values are allowed.
+    ///
+    /// # Errors
+    /// [`StepError::InvalidInput`] naming the option, what was found and what is allowed.
+    pub fn check(&self) -> Result<(), StepError> {
         if self.subset_records == Some(0) {
             return Err(StepError::invalid("options.subset_records", "found 0, expected 1 or more"));
         }
@@ -216,8 +234,31 @@ impl std::fmt::Display for FilterName {
     }
 }
 
+/// What [`Options::check`] allows: every filter may be off, some take values, one takes a limit.
+fn filters_schema(_: &mut SchemaGenerator) -> Schema {
+    let properties: serde_json::Map<String, Value> = FilterName::ALL
+        .into_iter()
+        .map(|name| {
+            let off = serde_json::json!({"const": false});
+            let setting = match name {
+                FilterName::Coordinates | FilterName::GeospatialIssue => off,
+                FilterName::MaxUncertaintyM => {
+                    serde_json::json!({"anyOf": [off, {"type": "number", "exclusiveMinimum": 0}]})
+                }
+                FilterName::Country | FilterName::Status | FilterName::Rank | FilterName::BasisOfRecord => {
+                    let values =
+                        serde_json::json!({"type": "array", "items": {"type": "string"}, "minItems": 1});
+                    serde_json::json!({"anyOf": [off, values]})
+                }
+            };
+            (name.as_str().to_owned(), setting)
+        })
+        .collect();
+    json_schema!({"type": "object", "properties": properties, "additionalProperties": false})
+}
+
 /// What a filter lets through.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum FilterSetting {
     /// `false`: the filter is off.
@@ -229,9 +270,8 @@ pub enum FilterSetting {
 }
 
 /// Which register to use.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-#[schemars(with = "String")]
 pub enum RiisChoice {
     /// No register: every record is `not_assessed`.
     None,
@@ -243,6 +283,15 @@ impl TryFrom<String> for RiisChoice {
     type Error = StepError;
     fn try_from(text: String) -> Result<Self, StepError> {
         if text == "none" { Ok(RiisChoice::None) } else { text.parse().map(RiisChoice::At) }
+    }
+}
+
+impl JsonSchema for RiisChoice {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "RiisChoice".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "pattern": "^(none|s3://[a-z0-9.-]{3,63}/.*)$"})
     }
 }
 
