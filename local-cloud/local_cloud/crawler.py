@@ -19,6 +19,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from moto.core.utils import utcnow
 from moto.glue.exceptions import CrawlerRunningException
 from moto.glue.models import FakeCrawl, FakeCrawler
 
@@ -303,6 +304,9 @@ def install(endpoint: str, logs: Path) -> None:
     def as_dict(moto_as_dict: Callable[..., dict[str, Any]], self: FakeCrawler) -> dict[str, Any]:
         described = moto_as_dict(self)
         described.pop("LastCrawl", None)
+        if self.status == "RUNNING":
+            elapsed = utcnow() - self.crawls[-1].start_time
+            described["CrawlElapsedTime"] = int(elapsed.total_seconds() * 1000)
         finished = [crawl for crawl in self.crawls if crawl.end_time is not None]
         if finished:
             last = finished[-1]
@@ -350,4 +354,4 @@ def _run(crawler: FakeCrawler, crawl: FakeCrawl, endpoint: str, logs: Path) -> N
     time.sleep(_STOPPING_SECONDS)
     crawl.__dict__["error_message"] = error_message
     crawl.status = status
-    crawl.end_time = datetime.datetime.now(datetime.UTC)
+    crawl.end_time = utcnow()

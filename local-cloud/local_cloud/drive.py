@@ -6,6 +6,7 @@ there too by `wait-execution`, a line for each state, or as JSON lines with `--j
 
 import argparse
 import json
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,6 +16,9 @@ from typing import Any
 from .aws import client
 
 POLL_SECONDS = 0.2
+# Of a result, what only counts the asking is no news.
+NO_NEWS = ("turns",)
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # States that only lead from one to another are not worth a line.
 QUIET_STATES = ("Choice", "Pass", "Wait", "Succeed", "Fail")
 BRIEF_LIMIT = 60
@@ -44,6 +48,8 @@ def brief(value: Any) -> str:
         return ""
     shown = []
     for name, item in value.items():
+        if name in NO_NEWS or (isinstance(item, str) and UUID.fullmatch(item)):
+            continue
         if isinstance(item, bool | int | float) or (
             isinstance(item, str) and len(item) <= BRIEF_LIMIT
         ):
@@ -79,16 +85,27 @@ def moments(history: Sequence[Json]) -> Iterator[Json]:
             yield {**moment, "event": "exited", "state": name, "kind": kind, "result": result}
 
 
-def line(moment: Json) -> str | None:
-    """A moment as a person reads it; None for one that is not worth a line."""
-    if moment.get("kind") in QUIET_STATES:
-        return None
-    clock = f"{moment['seconds']:8.1f} s  {moment['state']}"
-    if moment["event"] == "failed":
-        return f"{clock}  {moment['error']}: {moment['cause']}"
-    if moment["event"] == "entered":
-        return f"{clock} …"
-    return f"{clock}  {brief(moment['result'])}".rstrip()
+class Lines:
+    """Moments as a person reads them, without what was said before."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, str] = {}
+
+    def of(self, moment: Json) -> str | None:
+        """The line of a moment; None for one that is no news."""
+        if moment.get("kind") in QUIET_STATES:
+            return None
+        state = moment["state"]
+        clock = f"{moment['seconds']:8.1f} s  {state}"
+        if moment["event"] == "failed":
+            return f"{clock}  {moment['error']}: {moment['cause']}"
+        if moment["event"] == "entered":
+            return None if state in self._said else f"{clock} …"
+        result = brief(moment["result"])
+        if self._said.get(state) == result:
+            return None
+        self._said[state] = result
+        return f"{clock}  {result}".rstrip()
 
 
 class Drive:
@@ -257,8 +274,10 @@ def _add_waiting(command: argparse.ArgumentParser) -> None:
 
 
 def _wait(drive: Drive, arn: str, given: argparse.Namespace) -> int:
+    lines = Lines()
+
     def tell(moment: Json) -> None:
-        text = json.dumps(moment) if given.json else line(moment)
+        text = json.dumps(moment) if given.json else lines.of(moment)
         if text is not None:
             print(text, flush=True)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import HERE, Cloud
 
-from local_cloud.drive import brief
+from local_cloud.drive import Lines, brief
 
 
 def drive(cloud: Cloud, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
@@ -89,10 +89,25 @@ def test_what_cannot_be_done_gives_exit_code_2(cloud: Cloud) -> None:
     ("result", "text"),
     [
         ({"subsets": 3, "state": "running", "run": {"id": "x"}}, "subsets=3 state=running"),
-        ({"long": "x" * 100, "ok": True}, "ok=True"),
+        ({"long": "x" * 100, "ok": True, "turns": 3}, "ok=True"),
+        ({"job_id": "7f44c41d-87d1-40f7-8dd1-c23d6d48f669", "failed": 0}, "failed=0"),
         ("text", ""),
         (None, ""),
     ],
 )
 def test_results_are_told_briefly(result: object, text: str) -> None:
     assert brief(result) == text
+
+
+def test_a_loop_is_told_when_something_has_changed() -> None:
+    lines = Lines()
+
+    def asked(turns: int, done: int) -> list[str | None]:
+        state = {"seconds": 1.0, "state": "Check", "kind": "Task"}
+        exited = {**state, "event": "exited", "result": {"turns": turns, "done": done}}
+        return [lines.of({**state, "event": "entered"}), lines.of(exited)]
+
+    assert asked(1, 0) == ["     1.0 s  Check …", "     1.0 s  Check  done=0"]
+    assert asked(2, 0) == [None, None]
+    assert asked(3, 1) == [None, "     1.0 s  Check  done=1"]
+    assert lines.of({"seconds": 2.0, "event": "entered", "state": "W", "kind": "Wait"}) is None
