@@ -1,1 +1,260 @@
-//! Being written.
+//! Counting the landed records by the footers of their files, and splitting them into subsets.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bisonflow_contract::document::{Landing, LandingRecords, Part, Plan, SourceKind, Subsets};
+use bisonflow_contract::{Checklist, StepError};
+use bisonflow_occurrence::subsets::split;
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, TryStreamExt};
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+use parquet::arrow::async_reader::MetadataFetch;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+
+use crate::{RunStore, Store, reference};
+
+/// How many footers are read at a time.
+const FOOTERS_AT_A_TIME: usize = 32;
+/// How much of a file's end is read at first; most footers fit.
+const FOOTER_GUESS_BYTES: usize = 64 * 1024;
+
+/// Where the parts of a landing are: below the root, or in another store where they are used in place.
+#[derive(Clone, Debug)]
+pub struct PartStores {
+    root: Store,
+    others: Vec<Store>,
+}
+
+impl PartStores {
+    /// The parts below `root` and in these other stores, such as the bucket with GBIF's snapshots.
+    pub fn new(root: &Store, others: impl IntoIterator<Item = Store>) -> PartStores {
+        PartStores { root: root.clone(), others: others.into_iter().collect() }
+    }
+
+    /// The root.
+    pub fn root(&self) -> &Store {
+        &self.root
+    }
+
+    /// The store that holds a part, and the part's key in it.
+    ///
+    /// # Errors
+    /// [`StepError::InvalidInput`] for a URI in a store that is not among these.
+    pub fn locate<'a>(&self, uri: &'a str) -> Result<(&Store, &'a str), StepError> {
+        let below = |store: &Store| uri.strip_prefix(store.uri()).and_then(|rest| rest.strip_prefix('/'));
+        if let Some(found) = self.others.iter().find_map(|store| Some((store, below(store)?))) {
+            return Ok(found);
+        }
+        if let Some(key) = below(&self.root) {
+            return Ok((&self.root, key));
+        }
+        if uri.starts_with('/') || uri.contains("://") {
+            return Err(StepError::invalid(format_args!("part {uri}"), "it is in none of this run's stores"));
+        }
+        Ok((&self.root, uri))
+    }
+}
+
+/// Counts the landed records of a run by the footers of their files, checks them against `landing.json`, splits
+/// them, and writes `subsets.json`; one of this generation that is there already is answered as it is.
+///
+/// The records of a snapshot, which nobody has counted before, are filled into `landing.json`.
+///
+/// # Errors
+/// [`StepError::CountMismatch`] if a part is missing, has another length or other records than `landing.json`
+/// says, or if there are parts that it does not know; [`StepError::BadReferenceData`] if the records' keys are
+/// not of the register's checklist; [`StepError::InvalidInput`] if there would be too many subsets;
+/// [`StepError::CorruptArchive`] if a part is not Parquet; else as [`Store::get`].
+pub async fn count_subsets(stores: &PartStores, plan: &Plan) -> Result<Subsets, StepError> {
+    let run = RunStore::new(stores.root(), &plan.run_id);
+    let key = run.layout().subsets();
+    if let Some(subsets) = run.read::<Subsets>(&key).await? {
+        if subsets.generation == plan.generation {
+            return Ok(subsets);
+        }
+    }
+    let mut landing = run.landing().await?;
+    if landing.generation != plan.generation {
+        return Err(StepError::Internal(format!(
+            "{}: of generation {}, expected {}: the records have to land first",
+            run.store().uri_of(&run.layout().landing()),
+            landing.generation,
+            plan.generation
+        )));
+    }
+    check_lengths(stores, &run, &landing).await?;
+    let row_groups = read_row_groups(stores, &landing.parts).await?;
+    let counted: Vec<u64> = row_groups.iter().map(|groups| groups.iter().sum()).collect();
+    let records: u64 = counted.iter().sum();
+    if landing.source.kind == SourceKind::Snapshot {
+        landing.records = LandingRecords { read: records, landed: records, ..LandingRecords::default() };
+        landing.row_group_records = row_groups.iter().flatten().copied().max().unwrap_or(0);
+        for (part, &records) in landing.parts.iter_mut().zip(&counted) {
+            part.records = Some(records);
+        }
+        run.write(&run.layout().landing(), &landing).await?;
+    }
+    check_records(&landing, &counted)?;
+    let register = reference::register(stores.root(), plan).await?;
+    if let Some(register) = &register {
+        check_checklist(plan, &landing, register.checklist())?;
+    }
+    let uris = landing.parts.iter().map(|part| part.uri.clone());
+    let parts: Vec<(String, Vec<u64>)> = uris.zip(row_groups).collect();
+    let subsets = Subsets {
+        run_id: plan.run_id.clone(),
+        generation: plan.generation,
+        records,
+        subsets: split(&parts, plan.options().subset_records())?,
+    };
+    run.write(&key, &subsets).await?;
+    Ok(subsets)
+}
+
+/// Whether every part is there with its length, and in the run's own folder nothing else.
+async fn check_lengths(stores: &PartStores, run: &RunStore, landing: &Landing) -> Result<(), StepError> {
+    let own = run.layout().partition("occurrences");
+    // Folders of the parts, each listed once.
+    let mut folders: BTreeMap<(String, String), &Store> = BTreeMap::new();
+    folders.insert((run.store().uri().to_owned(), own.clone()), run.store());
+    for part in &landing.parts {
+        let (store, key) = stores.locate(&part.uri)?;
+        let folder = key.rsplit_once('/').map_or("", |(folder, _)| folder);
+        folders.entry((store.uri().to_owned(), format!("{folder}/"))).or_insert(store);
+    }
+    let mut lengths: BTreeMap<String, u64> = BTreeMap::new();
+    for ((_, folder), store) in &folders {
+        for meta in store.list(folder).await? {
+            lengths.insert(store.uri_of(meta.location.as_ref()), meta.size);
+        }
+    }
+    for part in &landing.parts {
+        let (store, key) = stores.locate(&part.uri)?;
+        let uri = store.uri_of(key);
+        match lengths.remove(&uri) {
+            Some(found) if found == part.bytes => {}
+            Some(found) => {
+                return Err(StepError::CountMismatch(format!(
+                    "{uri} has {found} bytes, but landing.json says {}: land the records again (options.force)",
+                    part.bytes
+                )));
+            }
+            None => {
+                return Err(StepError::CountMismatch(format!(
+                    "{uri} is not there, but landing.json names it: land the records again (options.force)"
+                )));
+            }
+        }
+    }
+    let own = run.store().uri_of(&own);
+    match lengths.into_keys().find(|uri| uri.starts_with(&own)) {
+        Some(uri) => Err(StepError::CountMismatch(format!(
+            "{uri} is there, but landing.json does not name it, so queries would count its records too: delete it"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Whether the footers agree with `landing.json`.
+fn check_records(landing: &Landing, counted: &[u64]) -> Result<(), StepError> {
+    for (part, &found) in landing.parts.iter().zip(counted) {
+        if let Some(expected) = part.records.filter(|&expected| expected != found) {
+            return Err(StepError::CountMismatch(format!(
+                "{} has {found} records by its footer, but landing.json says {expected}: land them again \
+                 (options.force)",
+                part.uri
+            )));
+        }
+    }
+    let (found, expected) = (counted.iter().sum::<u64>(), landing.records.landed);
+    if found != expected {
+        return Err(StepError::CountMismatch(format!(
+            "run {}: {found} records in {} files by their footers ({}), but landing.json says that {expected} \
+             landed",
+            landing.run_id,
+            landing.parts.len(),
+            named(&landing.parts)
+        )));
+    }
+    Ok(())
+}
+
+/// The first and the last of several parts.
+fn named(parts: &[Part]) -> String {
+    match parts {
+        [] => "none".into(),
+        [part] => part.uri.clone(),
+        [first, .., last] => format!("{} to {}", first.uri, last.uri),
+    }
+}
+
+/// Whether the records' taxon keys can be looked up in a register of this checklist.
+fn check_checklist(plan: &Plan, landing: &Landing, register: &Checklist) -> Result<(), StepError> {
+    const ADVICE: &str = "upload a register that is resolved against the records' checklist, or set options.riis \
+                          to \"none\"";
+    let asked = plan.options().checklist.as_ref().filter(|checklist| !checklist.is_unknown());
+    let records = asked.unwrap_or(&landing.checklist);
+    if !records.is_unknown() && !register.is_unknown() && records != register {
+        return Err(StepError::BadReferenceData(format!(
+            "the records' taxon keys are of the checklist {records}, the register's of {register}: {ADVICE}"
+        )));
+    }
+    let shapes = landing.taxon_keys;
+    if asked.is_none() && !shapes.fit(register) {
+        return Err(StepError::BadReferenceData(format!(
+            "the records' taxon keys are not of the register's checklist {register}: {} of {} are not numeric; \
+             {ADVICE}, or set options.checklist to say which checklist they are of",
+            shapes.other,
+            shapes.numeric + shapes.other
+        )));
+    }
+    Ok(())
+}
+
+/// The records of each row group of each part, in order.
+pub(crate) async fn read_row_groups(stores: &PartStores, parts: &[Part]) -> Result<Vec<Vec<u64>>, StepError> {
+    futures::stream::iter(parts)
+        .map(async |part| {
+            let (store, key) = stores.locate(&part.uri)?;
+            let footer = read_footer(store, key, part.bytes).await?;
+            let records = |group: &parquet::file::metadata::RowGroupMetaData| {
+                u64::try_from(group.num_rows()).unwrap_or(0) // never negative in a file that parses
+            };
+            Ok(footer.row_groups().iter().map(records).collect())
+        })
+        .buffered(FOOTERS_AT_A_TIME)
+        .try_collect()
+        .await
+}
+
+/// Reads the footer of a Parquet file of this length, and nothing else of it.
+async fn read_footer(store: &Store, key: &str, bytes: u64) -> Result<ParquetMetaData, StepError> {
+    let (objects, path) = store.object(key)?;
+    let end = FileEnd { objects, path };
+    let reader = ParquetMetaDataReader::new().with_prefetch_hint(Some(FOOTER_GUESS_BYTES));
+    reader.load_and_finish(end, bytes).await.map_err(|error| match error {
+        ParquetError::External(cause) => match cause.downcast::<object_store::Error>() {
+            Ok(error) => store.failed(key, *error),
+            Err(cause) => StepError::SourceUnavailable(format!("{}: {cause}", store.uri_of(key))),
+        },
+        error => StepError::CorruptArchive(format!("{}: not a Parquet file: {error}", store.uri_of(key))),
+    })
+}
+
+/// The end of a file, read by ranges.
+struct FileEnd {
+    objects: Arc<dyn ObjectStore>,
+    path: Path,
+}
+
+impl MetadataFetch for FileEnd {
+    fn fetch(&mut self, range: Range<u64>) -> BoxFuture<'_, parquet::errors::Result<Bytes>> {
+        let read = self.objects.get_range(&self.path, range);
+        read.map(|bytes| bytes.map_err(|error| ParquetError::External(Box::new(error)))).boxed()
+    }
+}

@@ -1,1 +1,292 @@
-//! Being written.
+//! Merging what the workers counted into tables, closing the ledger, writing the manifest.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bisonflow_contract::document::{
+    Landing, Ledger, Manifest, Part, Plan, SourceKind, SubsetReport, Subsets, Table, Tally,
+};
+use bisonflow_contract::layout::{ANNOTATED, OCCURRENCES};
+use bisonflow_contract::{StepError, document};
+use bisonflow_summary::{Closing, Merger, SummarySpec, check_tables, close, to_csv, to_parquet};
+use futures::{StreamExt, TryStreamExt};
+use jiff::Timestamp;
+use tracing::info;
+
+use crate::catalog::CatalogColumn;
+use crate::count::{PartStores, read_row_groups};
+use crate::{RunStore, Store, reference};
+
+/// How many documents are read at a time.
+const READS_AT_A_TIME: usize = 32;
+
+/// What summarizing made.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// The ledger; it adds up.
+    pub ledger: Ledger,
+    /// The annotated records.
+    pub annotated: Table,
+    /// The landed records; none where they are used in place.
+    pub occurrences: Option<Table>,
+    /// The summary tables.
+    pub tables: Vec<SummaryTable>,
+}
+
+/// A summary table, written.
+#[derive(Clone, Debug)]
+pub struct SummaryTable {
+    /// Its name.
+    pub name: String,
+    /// What it holds.
+    pub description: String,
+    /// Its columns, for the catalogue.
+    pub columns: Vec<CatalogColumn>,
+    /// Its file.
+    pub table: Table,
+}
+
+/// Summarizes a run whose subsets are all annotated: deletes what earlier generations left beyond them, closes
+/// the ledger, and only when it adds up writes the summary tables and `ledger.json`. Doing it again writes the
+/// same.
+///
+/// # Errors
+/// [`StepError::CountMismatch`] if the report or the counts of a subset are missing or the ledger does not add
+/// up; [`StepError::BadReferenceData`] if a summary cannot be made; else as [`Store::get`].
+pub async fn summarize(store: &Store, plan: &Plan) -> Result<Summary, StepError> {
+    let run = RunStore::new(store, &plan.run_id);
+    let subsets = run.subsets().await?;
+    if subsets.generation != plan.generation {
+        return Err(StepError::Internal(format!(
+            "{}: of generation {}, expected {}: the records have to be counted first",
+            store.uri_of(&run.layout().subsets()),
+            subsets.generation,
+            plan.generation
+        )));
+    }
+    let landing = run.landing().await?;
+    let specs: Vec<SummarySpec> = summary_specs(store, plan).await?;
+    delete_leftovers(&run, &subsets, &specs).await?;
+
+    let reports = read_reports(&run, &subsets).await?;
+    let mut tally = Tally::default();
+    for report in &reports {
+        tally.add(&report.tally);
+    }
+    let annotated_rows = count_annotated(&run, &reports).await?;
+    let ledger = close(&Closing {
+        run_id: &plan.run_id,
+        generation: plan.generation,
+        checklist: plan.checklist.as_ref().unwrap_or(&landing.checklist),
+        options: plan.options(),
+        landing: &landing,
+        tally: &tally,
+        subsets: subsets.subsets.len() as u64,
+        annotated_rows,
+    })?;
+
+    let mut tables = Vec::new();
+    for spec in &specs {
+        tables.extend(write_tables(&run, spec, reports.len(), tally.annotated).await?);
+    }
+    delete_former_tables(&run, plan.generation, &tables).await?;
+    run.write(&run.layout().ledger(), &ledger).await?;
+    info!(run_id = %plan.run_id, tables = tables.len(), annotated = tally.annotated, "summarized");
+    Ok(Summary {
+        ledger,
+        annotated: Table {
+            prefix: run.layout().partition(ANNOTATED),
+            rows: annotated_rows,
+            files: reports.into_iter().map(|report| report.annotated_part.uri).collect(),
+        },
+        occurrences: occurrences(&run, &landing),
+        tables,
+    })
+}
+
+/// Writes `manifest.json`, which says that the run is finished; one that says the same is left as it is.
+///
+/// # Errors
+/// As [`Store::get`].
+pub async fn finish(
+    store: &Store,
+    plan: &Plan,
+    summary: &Summary,
+    notes: Vec<String>,
+    now: Timestamp,
+) -> Result<Manifest, StepError> {
+    let run = RunStore::new(store, &plan.run_id);
+    let mut tables: BTreeMap<String, Table> =
+        summary.tables.iter().map(|made| (made.name.clone(), made.table.clone())).collect();
+    tables.insert(ANNOTATED.to_owned(), summary.annotated.clone());
+    tables.extend(summary.occurrences.iter().map(|table| (OCCURRENCES.to_owned(), table.clone())));
+    let manifest = Manifest {
+        run_id: plan.run_id.clone(),
+        generation: plan.generation,
+        execution_arn: plan.execution_arn.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        finished_at: now,
+        reference: plan.reference.clone(),
+        tables,
+        notes,
+    };
+    if let Some(before) = run.manifest().await? {
+        if before == (Manifest { finished_at: before.finished_at, ..manifest.clone() }) {
+            return Ok(before);
+        }
+    }
+    run.write(&run.layout().manifest(), &manifest).await?;
+    Ok(manifest)
+}
+
+async fn summary_specs(store: &Store, plan: &Plan) -> Result<Vec<SummarySpec>, StepError> {
+    let config = reference::layers_config(store, plan).await?;
+    Ok(reference::summary_specs(&config))
+}
+
+/// Deletes the annotated parts and partial counts that no current subset makes, and the reasons of failures
+/// that have been overcome.
+async fn delete_leftovers(run: &RunStore, subsets: &Subsets, specs: &[SummarySpec]) -> Result<(), StepError> {
+    let layout = run.layout();
+    let mut current = BTreeSet::new();
+    for subset in 0..subsets.subsets.len() {
+        current.insert(layout.annotated_part(subset));
+        current.insert(layout.subset_report(subset));
+        current.extend(specs.iter().map(|spec| layout.partial(subset, &spec.name)));
+    }
+    let mut leftovers = Vec::new();
+    for folder in [layout.partition(ANNOTATED), layout.partials_folder()] {
+        let found = run.store().list(&folder).await?.into_iter().map(|meta| meta.location.to_string());
+        leftovers.extend(found.filter(|key| !current.contains(key)));
+    }
+    if !leftovers.is_empty() {
+        info!(files = leftovers.len(), first = leftovers[0], "deleting what no current subset made");
+    }
+    run.store().delete(leftovers).await
+}
+
+async fn read_reports(run: &RunStore, subsets: &Subsets) -> Result<Vec<SubsetReport>, StepError> {
+    futures::stream::iter(subsets.subsets.iter().enumerate())
+        .map(async |(index, subset)| {
+            let uri = run.store().uri_of(&run.layout().subset_report(index));
+            let report = run.subset_report(index).await?.ok_or_else(|| {
+                StepError::CountMismatch(format!("{uri} is not there: subset {index} was not annotated"))
+            })?;
+            if report.generation != subsets.generation || report.subset != index {
+                return Err(StepError::CountMismatch(format!(
+                    "{uri} is of subset {}, generation {}; expected subset {index}, generation {}: it was not \
+                     annotated",
+                    report.subset, report.generation, subsets.generation
+                )));
+            }
+            if report.tally.records != subset.records {
+                return Err(StepError::CountMismatch(format!(
+                    "{uri} says that {} records were put in, but subset {index} has {} by subsets.json",
+                    report.tally.records, subset.records
+                )));
+            }
+            Ok(report)
+        })
+        .buffered(READS_AT_A_TIME)
+        .try_collect()
+        .await
+}
+
+/// The rows of the annotated parts by their footers, each compared with its report.
+async fn count_annotated(run: &RunStore, reports: &[SubsetReport]) -> Result<u64, StepError> {
+    let folder = run.layout().partition(ANNOTATED);
+    let found = run.store().list(&folder).await?;
+    let lengths: BTreeMap<&str, u64> = found.iter().map(|meta| (meta.location.as_ref(), meta.size)).collect();
+    for (index, report) in reports.iter().enumerate() {
+        let Part { uri, bytes, .. } = &report.annotated_part;
+        let found = lengths.get(uri.as_str());
+        if *uri != run.layout().annotated_part(index) || found != Some(bytes) {
+            let found = found.map_or("nothing".to_owned(), |bytes| format!("{bytes} bytes"));
+            return Err(StepError::CountMismatch(format!(
+                "{}: found {found}, but the report of subset {index} says {uri} with {bytes} bytes",
+                run.store().uri_of(&run.layout().annotated_part(index)),
+            )));
+        }
+    }
+    let parts: Vec<Part> = reports.iter().map(|report| report.annotated_part.clone()).collect();
+    let row_groups = read_row_groups(&PartStores::new(run.store(), []), &parts).await?;
+    let mut rows = 0;
+    for (report, groups) in reports.iter().zip(&row_groups) {
+        let found: u64 = groups.iter().sum();
+        if found != report.tally.annotated {
+            return Err(StepError::CountMismatch(format!(
+                "{} has {found} rows by its footer, but the report of subset {} says {} annotated",
+                report.annotated_part.uri, report.subset, report.tally.annotated
+            )));
+        }
+        rows += found;
+    }
+    Ok(rows)
+}
+
+/// Merges the partial counts of a summary and writes its tables.
+async fn write_tables(
+    run: &RunStore,
+    spec: &SummarySpec,
+    subsets: usize,
+    annotated: u64,
+) -> Result<Vec<SummaryTable>, StepError> {
+    let mut partials = futures::stream::iter(0..subsets)
+        .map(async |subset| {
+            let key = run.layout().partial(subset, &spec.name);
+            run.store().get(&key).await?.ok_or_else(|| {
+                let uri = run.store().uri_of(&key);
+                StepError::CountMismatch(format!("{uri} is not there: subset {subset} was not counted"))
+            })
+        })
+        .buffered(READS_AT_A_TIME);
+    let mut merger = Merger::new(spec.clone());
+    while let Some(partial) = partials.next().await {
+        merger.add_partial(partial?)?;
+    }
+    let tables = merger.tables()?;
+    check_tables(annotated, &tables)?;
+    let mut written = Vec::new();
+    for table in tables {
+        let key = run.layout().summary(&table.name);
+        run.store().put(&key, to_parquet(&table.batch)?).await?;
+        run.store().put(&run.layout().csv(&table.name), to_csv(&table.batch)?).await?;
+        let column = |column: &bisonflow_summary::SummaryColumn| {
+            CatalogColumn::new(&column.name, column.glue_type.as_str(), &column.comment)
+        };
+        written.push(SummaryTable {
+            description: format!("Annotated occurrences, summarized by {}", spec.by.join(", ")),
+            columns: table.columns.iter().map(column).collect(),
+            table: document::Table {
+                prefix: run.layout().summary_partition(&table.name),
+                rows: table.batch.num_rows() as u64,
+                files: vec![key],
+            },
+            name: table.name,
+        });
+    }
+    Ok(written)
+}
+
+/// Deletes the tables that an earlier generation made and this one does not.
+async fn delete_former_tables(
+    run: &RunStore,
+    generation: u32,
+    tables: &[SummaryTable],
+) -> Result<(), StepError> {
+    let Some(before) = run.manifest().await?.filter(|before| before.generation < generation) else {
+        return Ok(());
+    };
+    let is_made =
+        |name: &str| [ANNOTATED, OCCURRENCES].contains(&name) || tables.iter().any(|made| made.name == name);
+    let former = before.tables.iter().filter(|(name, _)| !is_made(name));
+    let keys = former.flat_map(|(name, table)| table.files.iter().cloned().chain([run.layout().csv(name)]));
+    run.store().delete(keys.collect::<Vec<_>>()).await
+}
+
+fn occurrences(run: &RunStore, landing: &Landing) -> Option<Table> {
+    (landing.source.kind != SourceKind::Snapshot).then(|| Table {
+        prefix: run.layout().partition(OCCURRENCES),
+        rows: landing.records.landed,
+        files: landing.parts.iter().map(|part| part.uri.clone()).collect(),
+    })
+}

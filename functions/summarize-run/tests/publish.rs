@@ -1,0 +1,133 @@
+//! What is published, and when.
+
+#[path = "../../../shared/cloud/tests/runs/support.rs"]
+#[allow(dead_code, reason = "shared with the tests of the cloud crate, which need more of it")]
+mod support;
+
+use bisonflow_cloud::catalog::{CatalogColumn, MemoryCatalog, TableSpec, merge_table};
+use bisonflow_cloud::{RunStore, Store};
+use bisonflow_contract::document::{Plan, SourceKind};
+use bisonflow_contract::summarize_run::{Request, Response};
+use bisonflow_contract::{RunRef, StepError};
+use serde_json::json;
+use summarize_run::handle;
+
+use support::{annotate, count, keys, land, plan, source, store, write_landing};
+
+const RUN: &str = "run=upload-a-zip-0123abcd";
+
+async fn annotated() -> (Store, MemoryCatalog, Plan) {
+    let store = store().await;
+    let plan = plan(&store, json!({"subset_records": 4})).await;
+    land(&store, &plan, &[&[4, 4, 2]]).await;
+    annotate(&store, &plan, &count(&store, &plan).await.unwrap()).await;
+    let catalog = MemoryCatalog::new();
+    let annotated = TableSpec {
+        name: "annotated".into(),
+        description: "The annotated records".into(),
+        location: "s3://memory/annotated/".into(),
+        columns: vec![CatalogColumn::new("gbifid", "string", "")],
+    };
+    merge_table(&catalog, &annotated).await.unwrap();
+    (store, catalog, plan)
+}
+
+async fn ask(store: &Store, catalog: &MemoryCatalog, plan: &Plan) -> Result<Response, StepError> {
+    handle(store, catalog, Request { run: plan.run_ref() }, plan.planned_at).await
+}
+
+#[tokio::test]
+async fn tables_and_partitions_are_published_and_the_manifest_says_so() {
+    let (store, catalog, plan) = annotated().await;
+    store.put(&format!("runs/{RUN}/control/0123456789abcdef.json"), "a token").await.unwrap();
+    let response = ask(&store, &catalog, &plan).await.unwrap();
+    assert_eq!(response.ledger_line, "read 10 = rejected 0 + filtered 3 + annotated 7");
+    assert_eq!((response.read, response.filtered, response.annotated, response.riis.invasive), (10, 3, 7, 7));
+    assert_eq!(response.manifest, format!("s3://memory/runs/{RUN}/manifest.json"));
+    assert_eq!(response.csv_location, format!("s3://memory/csv/{RUN}/"));
+    assert_eq!(response.annotated_location, format!("s3://memory/annotated/{RUN}/"));
+    {
+        let state = catalog.state();
+        assert_eq!(state.tables.len(), 6);
+        let counts = &state.tables["square_counts"];
+        assert_eq!(counts.location, "s3://memory/summaries/square_counts/");
+        assert!(counts.columns.iter().all(|column| !column.comment.is_empty()), "{counts:?}");
+        assert_eq!(state.partitions.len(), 6);
+        for ((table, run), location) in &state.partitions {
+            assert_eq!(run, plan.run_id.as_str());
+            let folder = if table == "annotated" { "annotated".into() } else { format!("summaries/{table}") };
+            assert_eq!(*location, format!("s3://memory/{folder}/{RUN}/"));
+        }
+    }
+    let manifest = RunStore::new(&store, &plan.run_id).manifest().await.unwrap().unwrap();
+    assert_eq!((manifest.generation, manifest.tables.len(), manifest.notes.len()), (1, 7, 0));
+    for table in manifest.tables.values() {
+        assert_eq!(keys(&store, &table.prefix).await, table.files);
+    }
+    assert!(keys(&store, &format!("runs/{RUN}/control/")).await.is_empty());
+
+    // Again: the same answer, from what is there.
+    let report = format!("runs/{RUN}/partials/part-00000.json");
+    store.delete([report]).await.unwrap();
+    assert_eq!(ask(&store, &catalog, &plan).await.unwrap(), response);
+}
+
+#[tokio::test]
+async fn a_summary_table_gains_the_columns_that_it_lacks() {
+    let (store, catalog, plan) = annotated().await;
+    let old = TableSpec {
+        name: "square_counts".into(),
+        description: "older".into(),
+        location: "s3://memory/summaries/square_counts/".into(),
+        columns: vec![CatalogColumn::new("square_id", "string", "the key")],
+    };
+    merge_table(&catalog, &old).await.unwrap();
+    ask(&store, &catalog, &plan).await.unwrap();
+    let columns = catalog.state().tables["square_counts"].columns.clone();
+    assert_eq!((columns[0].comment.as_str(), columns[2].name.as_str()), ("the key", "occ_count"));
+}
+
+#[tokio::test]
+async fn nothing_is_published_if_the_ledger_does_not_add_up() {
+    let (store, catalog, plan) = annotated().await;
+    let run = RunStore::new(&store, &plan.run_id);
+    let mut landing = run.landing().await.unwrap();
+    landing.records.rejected = 1;
+    write_landing(&store, &landing).await;
+    let error = ask(&store, &catalog, &plan).await.unwrap_err();
+    assert_eq!(error.name().as_str(), "CountMismatch", "{error}");
+    assert!(catalog.state().partitions.is_empty());
+    assert_eq!(run.manifest().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_snapshot_that_is_not_registered_is_noted() {
+    for registered in [false, true] {
+        let (store, catalog, plan) = annotated().await;
+        let run = RunStore::new(&store, &plan.run_id);
+        let mut landing = run.landing().await.unwrap();
+        landing.source = source(SourceKind::Snapshot);
+        write_landing(&store, &landing).await;
+        if registered {
+            let key = ("occurrences".to_owned(), plan.run_id.to_string());
+            catalog.state().partitions.insert(key, "s3://gbif/occurrence/".into());
+        }
+        ask(&store, &catalog, &plan).await.unwrap();
+        let manifest = run.manifest().await.unwrap().unwrap();
+        assert_eq!(manifest.notes.is_empty(), registered, "{:?}", manifest.notes);
+        assert!(!manifest.tables.contains_key("occurrences"));
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_others_hold_is_left_alone() {
+    let (store, catalog, plan) = annotated().await;
+    for run in [
+        RunRef { generation: 2, ..plan.run_ref() },
+        RunRef { execution_arn: "other".into(), ..plan.run_ref() },
+    ] {
+        let error = handle(&store, &catalog, Request { run }, plan.planned_at).await.unwrap_err();
+        assert_eq!(error.name().as_str(), "RunTakenOver", "{error}");
+    }
+    assert!(catalog.state().partitions.is_empty());
+}

@@ -1,0 +1,158 @@
+use bisonflow_cloud::count::{PartStores, count_subsets};
+use bisonflow_cloud::{RunStore, Store};
+use bisonflow_contract::Checklist;
+use bisonflow_contract::document::{Landing, Part, Plan, SourceKind, TaxonKeyShapes};
+use serde_json::json;
+
+use crate::support::{count, land, parquet, plan, source, store, write_landing, write_plan};
+
+#[tokio::test]
+async fn records_are_counted_by_footers_and_split_once() {
+    let store = store().await;
+    let plan = plan(&store, json!({"subset_records": 250})).await;
+    land(&store, &plan, &[&[250, 150], &[100, 100]]).await;
+    let subsets = count(&store, &plan).await.unwrap();
+    assert_eq!((subsets.records, subsets.generation), (600, 1));
+    let sizes: Vec<u64> = subsets.subsets.iter().map(|subset| subset.records).collect();
+    assert_eq!(sizes, [250, 250, 100]);
+
+    // What is there is answered as it is, even when the parts are gone; a new generation counts again.
+    store.delete(["occurrences/run=upload-a-zip-0123abcd/part-00000.parquet".to_owned()]).await.unwrap();
+    assert_eq!(count(&store, &plan).await.unwrap(), subsets);
+    let next = Plan { generation: 2, ..plan };
+    write_plan(&store, &next).await;
+    let error = count(&store, &next).await.unwrap_err();
+    assert!(error.to_string().contains("of generation 1, expected 2"), "{error}");
+}
+
+#[tokio::test]
+async fn no_records_make_one_empty_subset() {
+    let store = store().await;
+    let plan = plan(&store, json!({})).await;
+    land(&store, &plan, &[]).await;
+    let subsets = count(&store, &plan).await.unwrap();
+    assert_eq!((subsets.records, subsets.subsets.len()), (0, 1));
+}
+
+#[tokio::test]
+async fn what_does_not_agree_with_the_landing_is_named() {
+    type Change = fn(&mut Landing);
+    let cases: [(&str, Change, &[&str]); 5] = [
+        ("the sum", |landing| landing.records.landed = 9, &["10 records", "9", "part-00000", "part-00001"]),
+        ("a part", |landing| landing.parts[1].records = Some(5), &["part-00001", "4 records", "5"]),
+        ("a length", |landing| landing.parts[0].bytes += 1, &["part-00000", "bytes"]),
+        (
+            "a missing part",
+            |landing| {
+                landing.parts.push(Part {
+                    uri: "occurrences/run=upload-a-zip-0123abcd/x".into(),
+                    records: None,
+                    bytes: 1,
+                })
+            },
+            &["run=upload-a-zip-0123abcd/x is not there"],
+        ),
+        ("an unknown part", |landing| _ = landing.parts.pop(), &["part-00001", "does not name it"]),
+    ];
+    for (what, change, named) in cases {
+        let store = store().await;
+        let plan = plan(&store, json!({})).await;
+        let mut landing = land(&store, &plan, &[&[6], &[4]]).await;
+        change(&mut landing);
+        write_landing(&store, &landing).await;
+        let error = count(&store, &plan).await.unwrap_err();
+        assert_eq!(error.name().as_str(), "CountMismatch", "{what}: {error}");
+        for name in named {
+            assert!(error.to_string().contains(name), "{what}: {error}");
+        }
+        assert_eq!(store.get("runs/run=upload-a-zip-0123abcd/subsets.json").await.unwrap(), None, "{what}");
+    }
+}
+
+#[tokio::test]
+async fn a_part_that_is_not_parquet_is_corrupt() {
+    let store = store().await;
+    let plan = plan(&store, json!({})).await;
+    let mut landing = land(&store, &plan, &[&[6]]).await;
+    store.put(&landing.parts[0].uri, "not Parquet").await.unwrap();
+    landing.parts[0].bytes = 11;
+    write_landing(&store, &landing).await;
+    let error = count(&store, &plan).await.unwrap_err();
+    assert_eq!(error.name().as_str(), "CorruptArchive", "{error}");
+}
+
+#[tokio::test]
+async fn keys_of_another_checklist_are_bad_reference_data() {
+    let numeric = TaxonKeyShapes { numeric: 99, other: 1, none: 10 };
+    let mixed = TaxonKeyShapes { numeric: 98, other: 2, none: 10 };
+    let col = || Checklist::from("col".to_owned());
+    for (options, checklist, taxon_keys, fits) in [
+        (json!({}), Checklist::backbone(), numeric, true),
+        (json!({}), Checklist::unknown(), numeric, true),
+        (json!({}), Checklist::backbone(), mixed, false),
+        (json!({}), Checklist::unknown(), mixed, false),
+        (json!({}), col(), numeric, false),
+        (json!({"riis": "none"}), col(), mixed, true),
+        (json!({"checklist": "backbone"}), col(), mixed, true),
+        (json!({"checklist": "unknown"}), col(), numeric, false),
+        (json!({"checklist": "col"}), Checklist::backbone(), numeric, false),
+    ] {
+        let store = store().await;
+        let plan = plan(&store, options.clone()).await;
+        let mut landing = land(&store, &plan, &[&[6]]).await;
+        (landing.checklist, landing.taxon_keys) = (checklist, taxon_keys);
+        write_landing(&store, &landing).await;
+        match count(&store, &plan).await {
+            Ok(_) => assert!(fits, "{options} {landing:?}"),
+            Err(error) => {
+                assert!(!fits, "{options}: {error}");
+                assert_eq!(error.name().as_str(), "BadReferenceData", "{error}");
+                assert!(error.to_string().contains("checklist"), "{error}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_records_of_a_snapshot_are_filled_in() {
+    let store = store().await;
+    let folder = tempfile::tempdir().unwrap();
+    let gbif = Store::folder(folder.path()).unwrap();
+    let plan = plan(&store, json!({"subset_records": 5})).await;
+    let mut landing = land(&store, &plan, &[]).await;
+    landing.source = source(SourceKind::Snapshot);
+    landing.row_group_records = 0;
+    landing.checklist = Checklist::unknown();
+    for (name, row_groups) in [("000000", &[3, 4][..]), ("000001", &[2])] {
+        let key = format!("occurrence/2026-07-01/occurrence.parquet/{name}");
+        let content = parquet(row_groups);
+        landing.parts.push(Part { uri: gbif.uri_of(&key), records: None, bytes: content.len() as u64 });
+        gbif.put(&key, content).await.unwrap();
+    }
+    write_landing(&store, &landing).await;
+    let stores = PartStores::new(&store, [gbif]);
+    let subsets = count_subsets(&stores, &plan).await.unwrap();
+    assert_eq!((subsets.records, subsets.subsets.len()), (9, 3));
+    let filled = RunStore::new(&store, &plan.run_id).landing().await.unwrap();
+    assert_eq!((filled.records.read, filled.records.landed, filled.row_group_records), (9, 9, 4));
+    assert_eq!(filled.parts.iter().map(|part| part.records).collect::<Vec<_>>(), [Some(7), Some(2)]);
+    assert_eq!(filled.taxon_keys.other, 0);
+}
+
+#[test]
+fn a_part_is_found_where_its_uri_says() {
+    let store = Store::memory();
+    let folder = tempfile::tempdir().unwrap();
+    let gbif = Store::folder(folder.path()).unwrap();
+    let stores = PartStores::new(&store, [gbif.clone()]);
+    for (uri, expected) in [
+        ("occurrences/run=a/part-00000.parquet", Some((store.uri(), "occurrences/run=a/part-00000.parquet"))),
+        ("s3://memory/a", Some((store.uri(), "a"))),
+        (&gbif.uri_of("occurrence/x"), Some((gbif.uri(), "occurrence/x"))),
+        ("s3://memory2/a", None),
+        ("/etc/passwd", None),
+    ] {
+        let found = stores.locate(uri).ok().map(|(store, key)| (store.uri(), key));
+        assert_eq!(found, expected, "{uri}");
+    }
+}

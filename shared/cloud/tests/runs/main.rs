@@ -1,0 +1,6 @@
+//! Runs in memory: reference data, counting, summarizing.
+
+mod count;
+mod reference;
+mod summarize;
+mod support;

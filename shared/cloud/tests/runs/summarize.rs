@@ -1,0 +1,164 @@
+use bisonflow_cloud::Store;
+use bisonflow_cloud::summarize::{finish, summarize};
+use bisonflow_contract::document::{Plan, SubsetReport};
+use serde_json::json;
+
+use crate::support::{annotate, count, keys, land, parquet, plan, store, write_plan};
+
+const RUN: &str = "run=upload-a-zip-0123abcd";
+
+/// A run of ten records in three subsets, annotated.
+async fn annotated() -> (Store, Plan) {
+    let store = store().await;
+    let plan = plan(&store, json!({"subset_records": 4})).await;
+    land(&store, &plan, &[&[4, 4, 2]]).await;
+    let subsets = count(&store, &plan).await.unwrap();
+    annotate(&store, &plan, &subsets).await;
+    (store, plan)
+}
+
+#[tokio::test]
+async fn the_ledger_is_closed_and_the_tables_are_written() {
+    let (store, plan) = annotated().await;
+    let summary = summarize(&store, &plan).await.unwrap();
+    let records = &summary.ledger.records;
+    assert_eq!((records.read, records.landed, records.annotated, summary.ledger.subsets), (10, 10, 7, 3));
+    assert_eq!(summary.ledger.layers["square"].inside, 5);
+    assert_eq!(summary.annotated.rows, 7);
+    assert_eq!(summary.annotated.files.len(), 3);
+    let names: Vec<&str> = summary.tables.iter().map(|table| table.name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "square_counts",
+            "square_x_riis_counts",
+            "square_x_species_list",
+            "square_x_taxon_list",
+            "square_riis_summary"
+        ]
+    );
+    assert_eq!(summary.tables[0].columns[0].name, "square_id");
+    let csv = store.get(&format!("csv/{RUN}/square_counts.csv")).await.unwrap().unwrap();
+    let csv = String::from_utf8(csv.to_vec()).unwrap();
+    assert!(csv.starts_with("square_id,square_name,occ_count,") && csv.contains("\n1,Square 1,5,"), "{csv}");
+    assert_eq!(
+        keys(&store, "summaries/square_counts/").await,
+        [format!("summaries/square_counts/{RUN}/square_counts.parquet")]
+    );
+}
+
+#[tokio::test]
+async fn a_repetition_writes_the_same_and_the_manifest_comes_last() {
+    let (store, plan) = annotated().await;
+    let manifest = format!("runs/{RUN}/manifest.json");
+    let now = "2026-11-23T01:00:00Z".parse().unwrap();
+    let first = summarize(&store, &plan).await.unwrap();
+    assert_eq!(store.get(&manifest).await.unwrap(), None);
+    let finished = finish(&store, &plan, &first, vec!["a note".into()], now).await.unwrap();
+    assert_eq!(finished.tables.len(), 7);
+    assert_eq!(finished.tables["occurrences"].rows, 10);
+    let contents = contents(&store).await;
+    let second = summarize(&store, &plan).await.unwrap();
+    let later = "2026-11-23T02:00:00Z".parse().unwrap();
+    assert_eq!(finish(&store, &plan, &second, vec!["a note".into()], later).await.unwrap(), finished);
+    assert_eq!(self::contents(&store).await, contents);
+}
+
+async fn contents(store: &Store) -> Vec<(String, Vec<u8>)> {
+    let mut contents = Vec::new();
+    for folder in ["annotated/", "csv/", "occurrences/", "runs/", "summaries/"] {
+        for key in keys(store, folder).await {
+            let content = store.get(&key).await.unwrap().unwrap().to_vec();
+            contents.push((key, content));
+        }
+    }
+    contents
+}
+
+#[tokio::test]
+async fn what_no_current_subset_made_is_deleted() {
+    let (store, plan) = annotated().await;
+    for part in 3..1_205 {
+        store.put(&format!("annotated/{RUN}/part-{part:05}.parquet"), "old").await.unwrap();
+        store.put(&format!("runs/{RUN}/partials/part-{part:05}.json"), "old").await.unwrap();
+    }
+    store.put(&format!("runs/{RUN}/partials/part-00000.former.parquet"), "old").await.unwrap();
+    store.put(&format!("runs/{RUN}/partials/part-00000.failed.json"), "old").await.unwrap();
+    store.put("annotated/run=upload-a-zip-0123abcd0/part-00009.parquet", "another run's").await.unwrap();
+    summarize(&store, &plan).await.unwrap();
+    assert_eq!(keys(&store, &format!("annotated/{RUN}/")).await.len(), 3);
+    assert_eq!(keys(&store, &format!("runs/{RUN}/partials/")).await.len(), 6);
+    assert_eq!(keys(&store, "annotated/run=upload-a-zip-0123abcd0/").await.len(), 1);
+}
+
+#[tokio::test]
+async fn tables_that_are_made_no_more_are_deleted() {
+    let (store, plan) = annotated().await;
+    let now = plan.planned_at;
+    let summary = summarize(&store, &plan).await.unwrap();
+    finish(&store, &plan, &summary, vec![], now).await.unwrap();
+
+    let layers = crate::support::LAYERS.replace("name = \"square\"\nby", "name = \"renamed\"\nby");
+    store.put("reference/layers.toml", layers).await.unwrap();
+    let again = crate::support::plan(&store, json!({"subset_records": 4})).await;
+    let again = Plan { generation: 2, ..again };
+    write_plan(&store, &again).await;
+    land(&store, &again, &[&[4, 4, 2]]).await;
+    annotate(&store, &again, &count(&store, &again).await.unwrap()).await;
+    let summary = summarize(&store, &again).await.unwrap();
+    finish(&store, &again, &summary, vec![], now).await.unwrap();
+    let tables = keys(&store, "summaries/").await;
+    assert!(tables.len() == 5 && tables.iter().all(|key| key.contains("renamed_")), "{tables:?}");
+    assert!(keys(&store, "csv/").await.iter().all(|key| key.contains("renamed_")));
+}
+
+#[tokio::test]
+async fn what_is_missing_or_does_not_add_up_is_named_and_nothing_is_published() {
+    let report = format!("runs/{RUN}/partials/part-00001.json");
+    let partial = format!("runs/{RUN}/partials/part-00002.square.parquet");
+    let part = format!("annotated/{RUN}/part-00000.parquet");
+    let changed = |change: fn(&mut SubsetReport)| {
+        let report = report.clone();
+        async move |store: &Store| {
+            let content = store.get(&report).await.unwrap().unwrap();
+            let mut document: SubsetReport = serde_json::from_slice(&content).unwrap();
+            change(&mut document);
+            store.put(&report, serde_json::to_string(&document).unwrap()).await.unwrap();
+        }
+    };
+    for (what, named) in [
+        ("no report", "part-00001.json is not there"),
+        ("an old report", "generation 0"),
+        ("a report of other records", "3 records were put in"),
+        ("a report of other statuses", "the sum of riis"),
+        ("no partial counts", "part-00002.square.parquet is not there"),
+        ("no annotated part", "part-00000.parquet: found nothing"),
+        ("another annotated part", "part-00000.parquet"),
+        ("other rows", "has 2 rows by its footer"),
+    ] {
+        let (store, plan) = annotated().await;
+        match what {
+            "no report" => store.delete([report.clone()]).await.unwrap(),
+            "an old report" => changed(|report| report.generation = 0)(&store).await,
+            "a report of other records" => changed(|report| report.tally.records = 3)(&store).await,
+            "a report of other statuses" => changed(|report| report.tally.riis.invasive = 2)(&store).await,
+            "no partial counts" => store.delete([partial.clone()]).await.unwrap(),
+            "no annotated part" => store.delete([part.clone()]).await.unwrap(),
+            "another annotated part" => store.put(&part, "longer or shorter").await.unwrap(),
+            _ => {
+                let content = parquet(&[2]);
+                let bytes = content.len() as u64;
+                store.put(&format!("annotated/{RUN}/part-00001.parquet"), content).await.unwrap();
+                let content = store.get(&report).await.unwrap().unwrap();
+                let mut document: SubsetReport = serde_json::from_slice(&content).unwrap();
+                document.annotated_part.bytes = bytes;
+                store.put(&report, serde_json::to_string(&document).unwrap()).await.unwrap();
+            }
+        }
+        let error = summarize(&store, &plan).await.unwrap_err();
+        assert_eq!(error.name().as_str(), "CountMismatch", "{what}: {error}");
+        assert!(error.to_string().contains(named), "{what}: {error}");
+        assert!(keys(&store, "summaries/").await.is_empty(), "{what}");
+        assert_eq!(store.get(&format!("runs/{RUN}/ledger.json")).await.unwrap(), None, "{what}");
+    }
+}
