@@ -7,25 +7,25 @@ use thiserror::Error;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {
     /// The source, as it was named to [`crate::open`].
-    pub file: String,
+    pub file: Box<str>,
     /// The entry of the archive.
-    pub entry: Option<String>,
+    pub entry: Option<Box<str>>,
     /// The line, from 1 (the header), or the row of a Parquet source plus 1.
     pub line: Option<u64>,
     /// The column, lower case.
-    pub column: Option<String>,
+    pub column: Option<Box<str>>,
 }
 
 impl Place {
     /// The source as a whole.
     pub fn file(name: &str) -> Self {
-        Place { file: name.to_owned(), ..Place::default() }
+        Place { file: name.into(), ..Place::default() }
     }
 
     /// This place's source, at an entry of it.
     #[must_use]
     pub fn entry(&self, name: &str) -> Self {
-        Place { file: self.file.clone(), entry: Some(name.to_owned()), line: None, column: None }
+        Place { file: self.file.clone(), entry: Some(name.into()), line: None, column: None }
     }
 
     /// This place, at a line.
@@ -37,7 +37,7 @@ impl Place {
     /// This place, at a column.
     #[must_use]
     pub fn column(&self, name: &str) -> Self {
-        Place { column: Some(name.to_owned()), ..self.clone() }
+        Place { column: Some(name.into()), ..self.clone() }
     }
 }
 
@@ -69,9 +69,9 @@ pub enum OccurrenceError {
         /// What it is instead.
         found: String,
         /// What it should be.
-        expected: String,
+        expected: &'static str,
         /// What to do.
-        advice: String,
+        advice: &'static str,
     },
     /// The source is an occurrence download, but damaged.
     #[error("{place}: the file is damaged: {found}; download or upload it again")]
@@ -113,11 +113,10 @@ impl OccurrenceError {
     pub(crate) fn unsupported(
         place: Place,
         found: impl Into<String>,
-        expected: impl Into<String>,
-        advice: impl Into<String>,
+        expected: &'static str,
+        advice: &'static str,
     ) -> Self {
-        let (found, expected, advice) = (found.into(), expected.into(), advice.into());
-        OccurrenceError::Unsupported { place, found, expected, advice }
+        OccurrenceError::Unsupported { place, found: found.into(), expected, advice }
     }
 
     pub(crate) fn corrupt(place: Place, found: impl std::fmt::Display) -> Self {

@@ -1,5 +1,7 @@
 //! The forms of a download: recognised by content, refused with a reason, read without harm.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod common;
 
 use std::io::{Cursor, Seek, SeekFrom};

@@ -1,5 +1,7 @@
 //! Parquet sources: types of old and new snapshots come to one schema.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod common;
 
 use std::io::Cursor;

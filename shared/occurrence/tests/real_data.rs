@@ -1,5 +1,7 @@
 //! Real downloads, counted independently; where the data folder is absent the tests say so and pass.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod common;
 
 use std::fs::File;

@@ -1,5 +1,7 @@
 //! Rows of text: what lands, what is rejected, what becomes null.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod common;
 
 use bisonflow_contract::document::SourceKind;

@@ -1,4 +1,5 @@
 //! What several test files need: sources in memory and what reading them gives.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 #![allow(dead_code, reason = "no test file uses all of it")]
 
 use std::io::{Cursor, Write};
