@@ -69,7 +69,7 @@ pub const STEPS: &[Step] = &[
         function: "launch-spot-downloader",
         request: || schema_for!(launch_spot_downloader::Request),
         response: || schema_for!(launch_spot_downloader::Response),
-        raises: &[InvalidInput, Internal, SourceUnavailable, Throttled],
+        raises: &[InvalidInput, RunTakenOver, Internal, SourceUnavailable, Throttled],
     },
     Step {
         state: "StartCrawler",

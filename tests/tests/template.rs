@@ -194,6 +194,34 @@ fn instances_are_launched_tagged_and_from_the_template_only() {
 }
 
 #[test]
+fn a_task_token_is_for_the_downloader_alone() {
+    let template = Template::read();
+    for role in template.resources_of("AWS::IAM::Role").into_keys() {
+        if role == "DownloaderRole" || template.properties(role)["Policies"].is_null() {
+            continue;
+        }
+        for statement in template.statements(role) {
+            if !actions(statement).iter().any(|action| action.starts_with("s3:GetObject")) {
+                continue;
+            }
+            for resource in one_or_more(&statement["Resource"]) {
+                let text = resource["Fn::Sub"].as_str().unwrap_or_default();
+                assert!(!text.ends_with("/runs/*") && !text.contains("control"), "{role} reads {text}");
+            }
+        }
+    }
+    let bucket = template.properties("DataBucketPolicy")["PolicyDocument"]["Statement"].as_array();
+    let refusal = bucket
+        .expect("the bucket has a policy")
+        .iter()
+        .find(|statement| statement["Resource"] == json!({"Fn::Sub": "${DataBucket.Arn}/runs/*/control/*"}))
+        .expect("the policy is about control documents");
+    assert_eq!(refusal["Effect"], "Deny");
+    let but = &refusal["Condition"]["ArnNotEquals"]["aws:PrincipalArn"];
+    assert_eq!(*but, json!({"Fn::GetAtt": ["DownloaderRole", "Arn"]}));
+}
+
+#[test]
 fn absence_is_never_forbidden() {
     let template = Template::read();
     let reads_objects = |statement: &&Value| actions(statement).contains("s3:GetObject");
