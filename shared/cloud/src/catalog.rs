@@ -168,8 +168,9 @@ pub trait Catalog: Send + Sync {
 /// How often a table that others change at the same time is read again.
 const MERGE_TRIES: usize = 5;
 
-/// Creates the table, or appends the columns that it lacks; columns are never removed, reordered or retyped.
-/// Answers how many columns were added. Doing it twice adds nothing.
+/// Creates the table, or appends the columns that it lacks and gives the others the comments that they lack;
+/// columns are never removed, reordered or retyped. Answers how many columns were added. Doing it twice changes
+/// nothing.
 ///
 /// # Errors
 /// [`StepError::TableConflict`] if others kept changing it; [`StepError::BadReferenceData`] if a column is
@@ -182,15 +183,14 @@ pub async fn merge_table(catalog: &dyn Catalog, spec: &TableSpec) -> Result<u32,
                 Created::AlreadyExists => continue,
             }
         };
-        let added = missing(&read, &spec.columns)?;
-        if added.is_empty() {
+        let merged = merge(&read, &spec.columns)?;
+        let added = count(merged.len() - read.columns.len());
+        if merged == read.columns {
             return Ok(0);
         }
-        let number = count(added.len());
-        let columns: Vec<_> = read.columns.iter().cloned().chain(added).collect();
-        match catalog.update_columns(&read, &columns).await {
+        match catalog.update_columns(&read, &merged).await {
             Err(StepError::TableConflict(_)) => {}
-            updated => return updated.map(|()| number),
+            updated => return updated.map(|()| added),
         }
     }
     Err(StepError::TableConflict(format!(
@@ -199,23 +199,24 @@ pub async fn merge_table(catalog: &dyn Catalog, spec: &TableSpec) -> Result<u32,
     )))
 }
 
-/// The wanted columns that a table lacks.
-fn missing(read: &CatalogTable, wanted: &[CatalogColumn]) -> Result<Vec<CatalogColumn>, StepError> {
-    let mut added = Vec::new();
+/// The columns of a table with the wanted ones.
+fn merge(read: &CatalogTable, wanted: &[CatalogColumn]) -> Result<Vec<CatalogColumn>, StepError> {
+    let mut merged = read.columns.clone();
     for column in wanted {
-        match read.columns.iter().find(|have| have.name.eq_ignore_ascii_case(&column.name)) {
-            Some(have) if have.glue_type.eq_ignore_ascii_case(&column.glue_type) => {}
-            Some(have) => {
+        match merged.iter_mut().find(|have| have.name.eq_ignore_ascii_case(&column.name)) {
+            Some(have) if !have.glue_type.eq_ignore_ascii_case(&column.glue_type) => {
                 return Err(StepError::BadReferenceData(format!(
                     "table {}, column {}: found type {}, expected {}; give the field another name, or correct \
                      the table",
                     read.name, column.name, have.glue_type, column.glue_type
                 )));
             }
-            None => added.push(column.clone()),
+            Some(have) if have.comment.is_empty() => have.comment.clone_from(&column.comment),
+            Some(_) => {}
+            None => merged.push(column.clone()),
         }
     }
-    Ok(added)
+    Ok(merged)
 }
 
 fn count(columns: usize) -> u32 {
