@@ -57,6 +57,14 @@ def brief(value: Any) -> str:
     return " ".join(shown)
 
 
+def sentence(cause: str | None) -> str:
+    """A cause without the JSON that Lambda puts around it."""
+    try:
+        return str(json.loads(cause or "")["errorMessage"])
+    except (ValueError, KeyError, TypeError):
+        return cause or ""
+
+
 def moments(history: Sequence[Json]) -> Iterator[Json]:
     """What a history tells a reader: states entered and left, tries that failed, the end."""
     state, result, started = "", None, None
@@ -98,7 +106,8 @@ class Lines:
         state = moment["state"]
         clock = f"{moment['seconds']:8.1f} s  {state}"
         if moment["event"] == "failed":
-            return f"{clock}  {moment['error']}: {moment['cause']}"
+            self._said[state] = ""
+            return f"{clock}  {moment['error']}: {sentence(moment['cause'])}"
         if moment["event"] == "entered":
             return None if state in self._said else f"{clock} …"
         result = brief(moment["result"])

@@ -136,6 +136,32 @@ def test_jobs_are_listed_by_name_whatever_their_state(cloud: Cloud) -> None:
     assert listed("run-c*") == []
 
 
+def test_a_listing_without_a_filter_is_of_running_jobs(cloud: Cloud) -> None:
+    end(cloud, submit(cloud, "env"))
+    running = submit(cloud, "sleep 60")
+    wait_for(lambda: describe(cloud, running)["status"] == "RUNNING")
+    listed = cloud.client("batch").list_jobs(jobQueue=cloud.outputs["JobQueue"])["jobSummaryList"]
+    assert [job["jobId"] for job in listed] == [running]
+    cloud.client("batch").terminate_job(jobId=running, reason="enough")
+
+
+def test_cancel_ends_only_what_has_not_started(cloud: Cloud) -> None:
+    job_id = submit(cloud, "sleep 2", arrayProperties={"size": 5})
+    wait_for(lambda: describe(cloud, job_id)["arrayProperties"]["statusSummary"]["RUNNING"] == 4)
+    cloud.client("batch").cancel_job(jobId=job_id, reason="enough")
+    summary = end(cloud, job_id)["arrayProperties"]["statusSummary"]
+    assert (summary["SUCCEEDED"], summary["FAILED"]) == (4, 1)
+
+
+def test_the_definition_is_the_template_s(cloud: Cloud) -> None:
+    (definition,) = cloud.client("batch").describe_job_definitions(
+        jobDefinitions=[cloud.outputs["JobDefinition"]]
+    )["jobDefinitions"]
+    assert definition["timeout"] == {"attemptDurationSeconds": 60}
+    assert definition["parameters"] == {"what": "", "Case": "kept"}
+    assert definition["retryStrategy"]["attempts"] == 3
+
+
 def test_rules_are_compared_as_batch_compares_them() -> None:
     rules = [
         {"action": "RETRY", "onStatusReason": "host ec2*"},

@@ -111,3 +111,13 @@ def test_a_loop_is_told_when_something_has_changed() -> None:
     assert asked(2, 0) == [None, None]
     assert asked(3, 1) == [None, "     1.0 s  Check  done=1"]
     assert lines.of({"seconds": 2.0, "event": "entered", "state": "W", "kind": "Wait"}) is None
+
+
+def test_a_failure_is_told_by_its_sentence() -> None:
+    state = {"seconds": 1.0, "state": "Plan"}
+    failed = {**state, "event": "failed", "error": "InvalidInput"}
+    cause = '{"errorType": "InvalidInput", "errorMessage": "no such field"}'
+    lines = Lines()
+    assert lines.of({**failed, "cause": cause}) == "     1.0 s  Plan  InvalidInput: no such field"
+    assert lines.of({**failed, "cause": "plain"}) == "     1.0 s  Plan  InvalidInput: plain"
+    assert lines.of({**state, "event": "exited", "kind": "Task", "result": None}) is None

@@ -33,6 +33,19 @@ def test_it_takes_everything_with_it(tmp_path: Path, end: str) -> None:
     assert json.loads((tmp_path / "ready.json").read_text()) == cloud.ready
 
 
+def test_the_stack_says_where_things_are(cloud: Cloud) -> None:
+    assert cloud.ready["region"] == "us-east-1"
+    assert cloud.ready["state_machine_arn"] == cloud.outputs["StateMachineArn"]
+    assert cloud.ready["topic_arn"].startswith("arn:aws:sns:us-east-1:123456789012:bisonflow-Topic")
+    types = {
+        resource["ResourceType"]
+        for resource in cloud.client("cloudformation").describe_stack_resources(
+            StackName="bisonflow"
+        )["StackResources"]
+    }
+    assert {"AWS::Glue::Crawler", "AWS::CloudWatch::Alarm", "AWS::Batch::JobQueue"} <= types
+
+
 def start_with(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "local_cloud", "--state", str(tmp_path), *arguments]
     return subprocess.run(
