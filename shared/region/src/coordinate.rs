@@ -101,7 +101,8 @@ mod tests {
 
     #[test]
     fn only_places_on_the_earth_are_coordinates() {
-        let bad = [(181.0, 0.0), (-180.1, 0.0), (0.0, 90.5), (0.0, -91.0), (f64::NAN, 0.0), (0.0, f64::INFINITY)];
+        let bad =
+            [(181.0, 0.0), (-180.1, 0.0), (0.0, 90.5), (0.0, -91.0), (f64::NAN, 0.0), (0.0, f64::INFINITY)];
         for (lon, lat) in bad {
             assert!(Coordinate::new(lon, lat).is_err(), "{lon}, {lat}");
         }

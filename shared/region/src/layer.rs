@@ -7,7 +7,7 @@ use crate::coordinate::{Bounds, Coordinate};
 use crate::error::RegionError;
 use crate::grid::{Crowded, EdgeList, Grid};
 use crate::reader::{Feature, FeatureTable, Origin};
-use crate::rows::{Rows, Row};
+use crate::rows::{Row, Rows};
 use crate::values::{FieldValue, Values};
 
 /// The regions that count for a place, as a number that is small: an index into dictionaries.

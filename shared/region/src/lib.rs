@@ -22,7 +22,8 @@ mod rows;
 mod values;
 
 pub use config::{
-    AnnotationField, COARSEST_SCALE_DENOMINATOR, Filter, LayerConfig, LayersConfig, Overlap, SummaryConfig, Template,
+    AnnotationField, COARSEST_SCALE_DENOMINATOR, Filter, LayerConfig, LayersConfig, Overlap, SummaryConfig,
+    Template,
 };
 pub use coordinate::{Bounds, Coordinate, NotLocatable};
 pub use error::RegionError;

@@ -106,9 +106,12 @@ fn check_repeated_ids(origin: Origin<'_>, rows: &[Row]) -> Result<(), RegionErro
     });
     for pair in by_id.windows(2) {
         let (first, second) = (pair[0], pair[1]);
-        if first.id == second.id && (&first.fields, &first.precedence) != (&second.fields, &second.precedence) {
-            let expected = format!("the same values as feature {} of the same id {}", first.feature + 1, first.id);
-            let texts: Vec<&str> = second.fields.iter().map(|field| field.as_deref().unwrap_or("null")).collect();
+        if first.id == second.id && (&first.fields, &first.precedence) != (&second.fields, &second.precedence)
+        {
+            let expected =
+                format!("the same values as feature {} of the same id {}", first.feature + 1, first.id);
+            let texts: Vec<&str> =
+                second.fields.iter().map(|field| field.as_deref().unwrap_or("null")).collect();
             return Err(origin.feature(second.feature, &expected, texts.join(", ")));
         }
     }

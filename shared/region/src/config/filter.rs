@@ -55,7 +55,9 @@ mod tests {
         for (text, value, kept) in cases {
             assert_eq!(Filter::parse(text).unwrap().keeps(value), kept, "{text} {value:?}");
         }
-        for text in ["", "A", "A = x", "= 'x'", "A = 'x", "A = 'x'y'", "A > 'x'", "A = 'x' AND B = 'y'", "A == 'x'"] {
+        for text in
+            ["", "A", "A = x", "= 'x'", "A = 'x", "A = 'x'y'", "A > 'x'", "A = 'x' AND B = 'y'", "A == 'x'"]
+        {
             assert_eq!(Filter::parse(text), None, "{text}");
         }
     }

@@ -34,10 +34,11 @@ struct WrittenLayer {
 }
 
 pub(super) fn parse(text: &str, reserved: &[&str]) -> Result<LayersConfig, RegionError> {
-    let written: WrittenConfig =
-        toml::from_str(text).map_err(|error| RegionError::Syntax { reason: error.to_string().trim().to_owned() })?;
+    let written: WrittenConfig = toml::from_str(text)
+        .map_err(|error| RegionError::Syntax { reason: error.to_string().trim().to_owned() })?;
     let layers = written.layer.into_iter().map(layer).collect::<Result<Vec<_>, _>>()?;
-    let config = LayersConfig { riis_region_from: written.riis_region_from, layers, summaries: written.summary };
+    let config =
+        LayersConfig { riis_region_from: written.riis_region_from, layers, summaries: written.summary };
     check_names(&config)?;
     check_columns(&config, reserved)?;
     check_uses(&config)?;
@@ -73,7 +74,11 @@ fn layer(written: WrittenLayer) -> Result<LayerConfig, RegionError> {
     let filter = match &written.filter {
         None => None,
         Some(text) => Some(Filter::parse(text).ok_or_else(|| {
-            setting(place("where"), "\"Attribute = 'value'\" or \"Attribute != 'value'\" (no other form)", text)
+            setting(
+                place("where"),
+                "\"Attribute = 'value'\" or \"Attribute != 'value'\" (no other form)",
+                text,
+            )
         })?),
     };
     let WrittenLayer { name, source, vintage, scale, id, .. } = written;
@@ -113,14 +118,15 @@ fn check_names(config: &LayersConfig) -> Result<(), RegionError> {
     let summaries = config.summaries.iter().map(|summary| &summary.name);
     check_distinct("layer", "name", layers.clone())?;
     check_distinct("summary", "name", summaries.clone())?;
-    let fields = config.layers.iter().flat_map(|layer| layer.fields.keys().map(move |name| (&layer.name, name)));
+    let fields =
+        config.layers.iter().flat_map(|layer| layer.fields.keys().map(move |name| (&layer.name, name)));
     let places = layers
         .map(|name| (name, format!("layer {name}, name")))
         .chain(summaries.map(|name| (name, format!("summary {name}, name"))))
         .chain(fields.map(|(layer, name)| (name, format!("layer {layer}, fields"))));
     for (name, place) in places {
-        let is_name =
-            !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+        let is_name = !name.is_empty()
+            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
         if !is_name {
             return Err(setting(place, "a name of a-z, 0-9 and _", name));
         }
@@ -136,7 +142,11 @@ fn check_distinct<'a>(
     let mut seen = Vec::new();
     for name in names {
         if seen.contains(&name) {
-            return Err(setting(format!("{what} {name}, {key}"), "a name of its own", &format!("{name} twice")));
+            return Err(setting(
+                format!("{what} {name}, {key}"),
+                "a name of its own",
+                &format!("{name} twice"),
+            ));
         }
         seen.push(name);
     }
@@ -185,7 +195,9 @@ fn check_uses(config: &LayersConfig) -> Result<(), RegionError> {
             return Err(setting(place, &a_column, ""));
         }
         check_distinct("summary", &format!("by of {}", summary.name), summary.by.iter())?;
-        if let Some(column) = summary.by.iter().find(|column| fields.iter().all(|field| field.name != **column)) {
+        if let Some(column) =
+            summary.by.iter().find(|column| fields.iter().all(|field| field.name != **column))
+        {
             return Err(setting(place, &a_column, column));
         }
     }

@@ -11,7 +11,7 @@ use crate::reader::Vertex;
 #[derive(Debug, Default)]
 pub(crate) struct EdgeList {
     /// Ends in order (west before east, then south before north), and the feature.
-    edges: Vec<(Vertex, Vertex, u32)>,
+    pub(super) edges: Vec<(Vertex, Vertex, u32)>,
 }
 
 /// Edges with the masks that they name: the features, in order, whose parity an edge changes.

@@ -72,7 +72,8 @@ impl Grid {
         }
         let anchor = [self.columns.border(column), self.rows.border(row)];
         let start = self.set_keys[base as usize];
-        let crossed = edges.iter().map(|&edge| &self.edges[edge as usize]).filter(|edge| edge.is_between(anchor, p));
+        let crossed =
+            edges.iter().map(|&edge| &self.edges[edge as usize]).filter(|edge| edge.is_between(anchor, p));
         let key = crossed.fold(start, |key, edge| key ^ self.mask_keys[edge.mask as usize]);
         if key == start { base } else { self.set_of_key[&key] }
     }
@@ -93,4 +94,4 @@ impl Grid {
 }
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;

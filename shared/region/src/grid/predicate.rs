@@ -59,7 +59,8 @@ impl Edge {
     /// east or north of P.
     pub(crate) fn is_between(&self, anchor: Vertex, p: Vertex) -> bool {
         let corner = [anchor[0], p[1]];
-        (self.is_north_of(anchor) != self.is_north_of(corner)) != (self.is_east_of(corner) != self.is_east_of(p))
+        (self.is_north_of(anchor) != self.is_north_of(corner))
+            != (self.is_east_of(corner) != self.is_east_of(p))
     }
 
     /// Whether P itself is a place of the edge.

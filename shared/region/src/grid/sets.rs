@@ -1,7 +1,7 @@
 //! Every set of features that a place can have, found when the index is built.
 //!
 //! In a box whose corner has set S, every place has S plus a combination of the masks of the edges that touch the
-//! box. Where few masks touch a box all combinations are listed; else the box is split, and each quarter has its
+//! box. Where few masks touch a box all combinations are listed; else the box is split, and each half has its
 //! own corner and fewer edges. So some sets are listed that no place has, but none is missing.
 
 use std::collections::hash_map::Entry;
@@ -14,10 +14,10 @@ use crate::reader::Vertex;
 
 /// A box with at most this many masks is not split: 16 combinations.
 const FEW_MASKS: usize = 4;
-/// A cell is split into no more than this many boxes.
-const MOST_BOXES: usize = 1024;
-/// A box is split no deeper: borders that are apart by a 16-millionth of a cell.
-const DEEPEST: usize = 24;
+/// A cell is split into no more than this many boxes at a time.
+const MOST_BOXES: usize = 4096;
+/// A box is split no more often than this: borders that are apart by a 16-millionth of a cell.
+const DEEPEST: usize = 48;
 /// A box with more masks, that cannot be split any more, is refused: 4096 combinations are listed.
 const MOST_MASKS: usize = 12;
 
@@ -57,7 +57,11 @@ impl SetTable {
     }
 
     /// The set `base` after crossing edges with these masks.
-    pub(super) fn toggled(&mut self, base: FeatureSet, masks: impl Iterator<Item = u32> + Clone) -> FeatureSet {
+    pub(super) fn toggled(
+        &mut self,
+        base: FeatureSet,
+        masks: impl Iterator<Item = u32> + Clone,
+    ) -> FeatureSet {
         let start = self.set_keys[base as usize];
         let key = masks.clone().fold(start, |key, mask| key ^ self.mask_keys[mask as usize]);
         match self.set_of_key.entry(key) {
@@ -88,14 +92,14 @@ impl SetTable {
     ) -> Result<(), Crowded> {
         let mut parts = vec![Part { base, low, high, edges }];
         for depth in 0.. {
-            let may_split = depth < DEEPEST && parts.len() * 4 <= MOST_BOXES;
+            let may_split = depth < DEEPEST && parts.len() * 2 <= MOST_BOXES;
             let mut smaller = Vec::new();
             for part in parts {
                 let masks = part.masks();
                 if masks.len() <= FEW_MASKS {
                     self.list_combinations(part.base, &masks);
-                } else if may_split && let Some(quarters) = part.split(self) {
-                    smaller.extend(quarters);
+                } else if may_split && let Some(halves) = part.split(self) {
+                    smaller.extend(halves);
                 } else if masks.len() <= MOST_MASKS {
                     self.list_combinations(part.base, &masks);
                 } else {
@@ -135,22 +139,29 @@ impl<'a> Part<'a> {
         masks
     }
 
-    /// Its quarters; none if there is no double between its sides.
-    fn split(&self, sets: &mut SetTable) -> Option<Vec<Part<'a>>> {
-        let middle = [0, 1].map(|axis| self.low[axis] + (self.high[axis] - self.low[axis]) / 2.0);
-        if (0..2).any(|axis| middle[axis] <= self.low[axis] || middle[axis] >= self.high[axis]) {
-            return None;
-        }
-        let xs = [self.low[0], middle[0], self.high[0]];
-        let ys = [self.low[1], middle[1], self.high[1]];
-        let quarter = |(column, row): (usize, usize)| {
-            let (low, high) = ([xs[column], ys[row]], [xs[column + 1], ys[row + 1]]);
-            let crossed = self.edges.iter().filter(|edge| edge.is_between(self.low, low));
-            let base = sets.toggled(self.base, crossed.map(|edge| edge.mask));
-            let edges = self.edges.iter().filter(|edge| edge.may_touch(low, high)).copied().collect();
-            Part { base, low, high, edges }
-        };
-        Some([(0, 0), (1, 0), (0, 1), (1, 1)].into_iter().map(quarter).collect())
+    /// Its halves, east and west or south and north, whichever leaves fewer edges; none if there is no double between
+    /// its sides.
+    fn split(&self, sets: &mut SetTable) -> Option<[Part<'a>; 2]> {
+        let halves = [0, 1].into_iter().filter_map(|axis| {
+            let middle = self.low[axis] + (self.high[axis] - self.low[axis]) / 2.0;
+            let (mut low, mut high) = (self.low, self.high);
+            low[axis] = middle;
+            high[axis] = middle;
+            let is_between = self.low[axis] < middle && middle < self.high[axis];
+            is_between.then(|| (low, self.edges_in(self.low, high), self.edges_in(low, self.high), high))
+        });
+        let (low, first, second, high) =
+            halves.min_by_key(|(_, first, second, _)| first.len() + second.len())?;
+        let crossed = self.edges.iter().filter(|edge| edge.is_between(self.low, low));
+        let base = sets.toggled(self.base, crossed.map(|edge| edge.mask));
+        Some([
+            Part { base: self.base, low: self.low, high, edges: first },
+            Part { base, low, high: self.high, edges: second },
+        ])
+    }
+
+    fn edges_in(&self, low: Vertex, high: Vertex) -> Vec<&'a Edge> {
+        self.edges.iter().filter(|edge| edge.may_touch(low, high)).copied().collect()
     }
 }
 

@@ -5,8 +5,8 @@ use crate::error::RegionError;
 
 /// Windows-1252 where it differs from Latin-1: bytes 0x80…0x9F. The five unused bytes stay controls.
 const WINDOWS_1252: [char; 32] = [
-    '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}', '\u{90}', '‘',
-    '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
+    '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}', '\u{90}',
+    '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
 ];
 
 #[derive(Debug)]
@@ -66,7 +66,8 @@ pub(super) fn read(origin: Origin<'_>, dbf: &[u8], cpg: Option<&[u8]>) -> Result
 /// Columns are described in 32 bytes each, after 32 bytes about the table, up to a carriage return.
 fn columns(header: &[u8]) -> Vec<Column> {
     let mut start = 1; // a row begins with its mark of deletion
-    let descriptors = header.get(32..).unwrap_or_default().chunks_exact(32).take_while(|bytes| bytes[0] != b'\r');
+    let descriptors =
+        header.get(32..).unwrap_or_default().chunks_exact(32).take_while(|bytes| bytes[0] != b'\r');
     let column = |bytes: &[u8]| {
         let name = bytes[..11].split(|&byte| byte == 0).next().unwrap_or_default();
         let end = start + bytes[16] as usize;
@@ -82,7 +83,9 @@ fn encoding(origin: Origin<'_>, cpg: &[u8]) -> Result<Encoding, RegionError> {
     let letters: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
     match letters.to_ascii_uppercase().as_str() {
         "UTF8" | "65001" | "ASCII" | "USASCII" => Ok(Encoding::Utf8),
-        "ISO88591" | "88591" | "LATIN1" | "1252" | "CP1252" | "ANSI1252" | "WINDOWS1252" => Ok(Encoding::Windows1252),
+        "ISO88591" | "88591" | "LATIN1" | "1252" | "CP1252" | "ANSI1252" | "WINDOWS1252" => {
+            Ok(Encoding::Windows1252)
+        }
         _ => {
             let found = name.trim();
             Err(origin.unreadable(format!("expected UTF-8, ISO-8859-1 or 1252 in the .cpg, found {found}")))
@@ -183,6 +186,9 @@ mod tests {
         let error = read(ORIGIN, &full, Some(b"Big5")).unwrap_err();
         assert!(error.to_string().contains("found Big5"), "{error}");
         let error = read(ORIGIN, &table(4, &[b" \xff\xff\xff\xff"]), Some(b"UTF-8")).unwrap_err();
-        assert!(error.to_string().contains("layer county, county.zip, feature 1: expected UTF-8 in NAME"), "{error}");
+        assert!(
+            error.to_string().contains("layer county, county.zip, feature 1: expected UTF-8 in NAME"),
+            "{error}"
+        );
     }
 }

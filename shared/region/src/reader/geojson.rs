@@ -9,17 +9,25 @@ use crate::error::RegionError;
 
 /// Names of systems in degrees of longitude and latitude that the `crs` of older files gives. As GDAL writes it,
 /// longitude comes first in all of them.
-const DEGREES: [&str; 7] = ["CRS84", "CRS83", "EPSG::4326", "EPSG:4326", "EPSG::4269", "EPSG:4269", "OGC:CRS84"];
+const DEGREES: [&str; 7] =
+    ["CRS84", "CRS83", "EPSG::4326", "EPSG:4326", "EPSG::4269", "EPSG:4269", "OGC:CRS84"];
 
 pub(super) fn read(origin: Origin<'_>, bytes: &[u8]) -> Result<FeatureTable, RegionError> {
-    let collection: FeatureCollection = serde_json::from_slice(bytes).map_err(|error| origin.unreadable(error))?;
+    let collection: FeatureCollection =
+        serde_json::from_slice(bytes).map_err(|error| origin.unreadable(error))?;
     check_crs(origin, collection.foreign_members.as_ref())?;
     let mut table = FeatureTable::default();
     let mut rows = Vec::with_capacity(collection.features.len());
     for feature in collection.features {
         let mut rings = Vec::new();
         if let Some(geometry) = feature.geometry {
-            add_rings(origin, table.features.len(), geometry.value, &mut rings, &mut table.skipped_geometries)?;
+            add_rings(
+                origin,
+                table.features.len(),
+                geometry.value,
+                &mut rings,
+                &mut table.skipped_geometries,
+            )?;
         }
         table.features.push(Feature { values: Vec::new(), rings });
         let id = feature.id.map(|id| match id {

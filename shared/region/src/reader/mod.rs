@@ -27,7 +27,11 @@ pub(crate) struct Origin<'a> {
 
 impl Origin<'_> {
     pub(crate) fn unreadable(self, reason: impl std::fmt::Display) -> RegionError {
-        RegionError::Unreadable { layer: self.layer.into(), file: self.file.into(), reason: reason.to_string() }
+        RegionError::Unreadable {
+            layer: self.layer.into(),
+            file: self.file.into(),
+            reason: reason.to_string(),
+        }
     }
 
     fn not_degrees(self, found: impl Into<String>) -> RegionError {
@@ -121,7 +125,9 @@ fn clean(origin: Origin<'_>, table: &mut FeatureTable) -> Result<(), RegionError
 
 /// The properties of JSON features as columns; a feature's own `id` is the attribute `id` unless a property is
 /// called so.
-fn tabulate(rows: Vec<(Option<Value>, Option<Map<String, Value>>)>) -> (Vec<String>, Vec<Vec<Option<String>>>) {
+fn tabulate(
+    rows: Vec<(Option<Value>, Option<Map<String, Value>>)>,
+) -> (Vec<String>, Vec<Vec<Option<String>>>) {
     let mut names = BTreeSet::new();
     let mut has_id = false;
     for (id, properties) in &rows {
@@ -153,6 +159,3 @@ fn text_of(value: Value) -> Option<String> {
         value => Some(value.to_string()),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -41,7 +41,9 @@ pub(super) fn read(origin: Origin<'_>, bytes: &[u8]) -> Result<FeatureTable, Reg
     }
     match rows.next() {
         None => Ok(table),
-        Some(_) => Err(origin.unreadable(format!("{} shapes, but more rows in the .dbf", table.features.len()))),
+        Some(_) => {
+            Err(origin.unreadable(format!("{} shapes, but more rows in the .dbf", table.features.len())))
+        }
     }
 }
 
@@ -97,28 +99,31 @@ struct Members<'a> {
 impl<'a> Members<'a> {
     fn open(origin: Origin<'a>, bytes: &'a [u8]) -> Result<Self, RegionError> {
         let zip = ZipArchive::new(Cursor::new(bytes)).map_err(|error| origin.unreadable(error))?;
-        let names: Vec<String> =
-            zip.file_names().filter_map(|name| Some(name.ok()?.into_owned())).collect();
-        let is_shapefile = |name: &&String| {
-            name.to_ascii_lowercase().ends_with(".shp") && !name.starts_with("__MACOSX/")
-        };
+        let names: Vec<String> = zip.file_names().filter_map(|name| Some(name.ok()?.into_owned())).collect();
+        let is_shapefile =
+            |name: &&String| name.to_ascii_lowercase().ends_with(".shp") && !name.starts_with("__MACOSX/");
         let shapefiles: Vec<&String> = names.iter().filter(is_shapefile).collect();
         let [shp] = shapefiles[..] else {
-            let found = if shapefiles.is_empty() { &names } else { &shapefiles.into_iter().cloned().collect() };
-            return Err(origin.unreadable(format!("expected one .shp in the zip, found {}", found.join(", "))));
+            let found =
+                if shapefiles.is_empty() { &names } else { &shapefiles.into_iter().cloned().collect() };
+            return Err(
+                origin.unreadable(format!("expected one .shp in the zip, found {}", found.join(", ")))
+            );
         };
         let stem = shp[..shp.len() - ".shp".len()].to_owned();
         Ok(Members { origin, zip, names, stem })
     }
 
     fn required(&mut self, extension: &str) -> Result<Vec<u8>, RegionError> {
-        let missing = format!("expected {}.{extension} in the zip, found {}", self.stem, self.names.join(", "));
+        let missing =
+            format!("expected {}.{extension} in the zip, found {}", self.stem, self.names.join(", "));
         self.optional(extension)?.ok_or_else(|| self.origin.unreadable(missing))
     }
 
     fn optional(&mut self, extension: &str) -> Result<Option<Vec<u8>>, RegionError> {
         let is_member = |name: &&String| {
-            name.rsplit_once('.').is_some_and(|(stem, end)| stem == self.stem && end.eq_ignore_ascii_case(extension))
+            name.rsplit_once('.')
+                .is_some_and(|(stem, end)| stem == self.stem && end.eq_ignore_ascii_case(extension))
         };
         let Some(name) = self.names.iter().find(is_member) else { return Ok(None) };
         let unreadable = |error: &dyn std::fmt::Display| self.origin.unreadable(format!("{name}: {error}"));

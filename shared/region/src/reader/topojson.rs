@@ -33,16 +33,23 @@ struct Object {
 #[derive(Deserialize)]
 #[serde(tag = "type")]
 enum Geometry {
-    Polygon { arcs: Vec<Vec<i64>> },
-    MultiPolygon { arcs: Vec<Vec<Vec<i64>>> },
-    GeometryCollection { geometries: Vec<Object> },
+    Polygon {
+        arcs: Vec<Vec<i64>>,
+    },
+    MultiPolygon {
+        arcs: Vec<Vec<Vec<i64>>>,
+    },
+    GeometryCollection {
+        geometries: Vec<Object>,
+    },
     #[serde(other)]
     Other,
 }
 
 pub(super) fn read(origin: Origin<'_>, bytes: &[u8]) -> Result<FeatureTable, RegionError> {
     let topology: Topology = serde_json::from_slice(bytes).map_err(|error| origin.unreadable(error))?;
-    let arcs = decode(&topology).ok_or_else(|| origin.unreadable("an arc has a position of fewer than two numbers"))?;
+    let arcs = decode(&topology)
+        .ok_or_else(|| origin.unreadable("an arc has a position of fewer than two numbers"))?;
     let object = the_object(origin, topology.objects)?;
     let features = match object {
         Object { geometry: Geometry::GeometryCollection { geometries }, .. } => geometries,
