@@ -1,2 +1,49 @@
-//! The commands of the README and of CI.
-fn main() {}
+//! The commands of the README and of CI: `cargo xtask run`, `cargo xtask test`, `cargo xtask reference make`.
+
+mod command;
+mod local_cloud;
+mod reference;
+mod run;
+mod test;
+mod venv;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// The commands of the project.
+#[derive(Parser)]
+#[command(name = "cargo xtask", max_term_width = 110)]
+enum Xtask {
+    /// Run the whole workflow on this machine: the real state machine, functions and worker on a local cloud.
+    ///
+    /// Without --source it makes a synthetic download and runs that. Needs Rust, Python 3.11 or later and a C
+    /// compiler; no AWS account and no Docker.
+    Run(run::RunArguments),
+    /// Run every check: formatting, lints, unit and property tests, templates, conformance, end to end.
+    Test(test::TestArguments),
+    /// Make the reference data that the repository carries.
+    #[command(subcommand)]
+    Reference(ReferenceCommand),
+}
+
+#[derive(clap::Subcommand)]
+enum ReferenceCommand {
+    /// Make the county layer anew from its registry packages.
+    Make,
+}
+
+fn main() -> ExitCode {
+    let done = match Xtask::parse() {
+        Xtask::Run(arguments) => run::run(&arguments),
+        Xtask::Test(arguments) => test::test(&arguments),
+        Xtask::Reference(ReferenceCommand::Make) => reference::run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

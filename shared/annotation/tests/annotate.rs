@@ -1,0 +1,195 @@
+//! A small world, worked out by hand: two counties side by side, an overlapping layer, a register of two rows.
+
+use std::collections::BTreeMap;
+use std::io::Cursor;
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use bisonflow_annotation::{Annotator, STATUS_COLUMNS};
+use bisonflow_contract::document::{LayerCount, RiisCounts};
+use bisonflow_contract::input::{FilterName, Options};
+use bisonflow_occurrence::{Filters, ReadOptions};
+use bisonflow_region::{Index, LayersConfig};
+use bisonflow_riis::Register;
+
+const LAYERS: &str = r#"
+riis_region_from = "census_state"
+[[layer]]
+name = "county"
+source = "county.geojson"
+vintage = "2017"
+scale = "1:500k"
+id = "GEOID"
+fields = { census_state = "STUSPS", state_county = "{STUSPS} {NAMELSAD}" }
+[[layer]]
+name = "park"
+source = "park.geojson"
+vintage = "2020"
+scale = "1:500k"
+id = "id"
+overlap = "all"
+fields = { park_name = "name" }
+"#;
+
+/// Kansas west of Guam, a square degree each.
+const COUNTIES: &str = r#"{"type": "FeatureCollection", "features": [
+ {"type": "Feature", "properties": {"GEOID": "20045", "STUSPS": "KS", "NAMELSAD": "Douglas County"},
+  "geometry": {"type": "Polygon", "coordinates": [[[0,0],[1,0],[1,1],[0,1],[0,0]]]}},
+ {"type": "Feature", "properties": {"GEOID": "66010", "STUSPS": "GU", "NAMELSAD": "Guam"},
+  "geometry": {"type": "Polygon", "coordinates": [[[1,0],[2,0],[2,1],[1,1],[1,0]]]}}]}"#;
+
+/// Two parks, one inside the other.
+const PARKS: &str = r#"{"type": "FeatureCollection", "features": [
+ {"type": "Feature", "properties": {"id": "1", "name": "Large"},
+  "geometry": {"type": "Polygon", "coordinates": [[[0,0],[0.8,0],[0.8,0.8],[0,0.8],[0,0]]]}},
+ {"type": "Feature", "properties": {"id": "2", "name": "Small"},
+  "geometry": {"type": "Polygon", "coordinates": [[[0,0],[0.2,0],[0.2,0.2],[0,0.2],[0,0]]]}}]}"#;
+
+const REGISTER: &str = "locality,scientificName,Introduced or Invasive,GBIF taxonKey,occurrenceID\n\
+                        L48,Aus bus,Invasive,7,row-7\nAK,Aus cus,Introduced,8,row-8\n";
+
+const HEADER: &str = "gbifID\tdecimalLongitude\tdecimalLatitude\tacceptedTaxonKey\ttaxonKey\tspeciesKey\tspecies\t\
+                      taxonRank\tcountryCode\tbasisOfRecord\n";
+
+/// gbifID, lon, lat, accepted, taxon, species key, species, rank, country → county, parks, assessment, matched by,
+/// reason.
+const ROWS: [(&str, Option<&str>, &[&str], &str, Option<&str>, &str); 7] = [
+    (
+        "1\t0.1\t0.1\t7\t9\t9\tAus bus\tSPECIES\tUS",
+        Some("KS Douglas County"),
+        &["Large", "Small"],
+        "invasive",
+        Some("accepted"),
+        "matched",
+    ),
+    (
+        "2\t0.5\t0.5\t\t7\t7\tAus bus\tSPECIES\tUS",
+        Some("KS Douglas County"),
+        &["Large"],
+        "invasive",
+        Some("taxon"),
+        "matched",
+    ),
+    (
+        "3\t0.9\t0.9\t\t70\t7\tAus bus\tSUBSPECIES\tUS",
+        Some("KS Douglas County"),
+        &[],
+        "invasive",
+        Some("species"),
+        "matched",
+    ),
+    (
+        "4\t0.9\t0.9\t\t8\t8\tAus cus\tSPECIES\tUS",
+        Some("KS Douglas County"),
+        &[],
+        "not_listed",
+        None,
+        "not_listed",
+    ),
+    ("5\t1.0\t0.5\t\t7\t7\tAus bus\tSPECIES\tUS", Some("GU Guam"), &[], "not_assessed", None, "territory"),
+    ("6\t2.0\t0.5\t\t7\t7\tAus bus\tSPECIES\tUS", None, &[], "not_assessed", None, "outside_layer"),
+    ("7\t0.5\t0.9\t\t0\t\t\tSPECIES\tUS", Some("KS Douglas County"), &[], "not_assessed", None, "no_key"),
+];
+
+fn landed(rows: &[&str]) -> RecordBatch {
+    let mut text = HEADER.to_owned();
+    for row in rows {
+        text += &format!("{row}\tHUMAN_OBSERVATION\n");
+    }
+    let bytes = text.len() as u64;
+    let mut download =
+        bisonflow_occurrence::open(Cursor::new(text), "rows.txt", bytes, ReadOptions::default()).unwrap();
+    download.next_batch().unwrap().unwrap()
+}
+
+fn annotator(register: Option<&str>) -> Annotator {
+    let config = LayersConfig::parse(LAYERS, &[]).unwrap();
+    let index = Index::build(&config, |source| {
+        Ok(if source == "county.geojson" { COUNTIES } else { PARKS }.as_bytes().to_vec())
+    });
+    let register = register.map(|text| Register::read("riis.csv", text.as_bytes()).unwrap());
+    Annotator::new(Filters::new(&Options::default()), &config, index.unwrap(), register).unwrap()
+}
+
+fn text<'a>(batch: &'a RecordBatch, column: &str, row: usize) -> Option<&'a str> {
+    let column = batch.column_by_name(column).unwrap().as_string::<i32>();
+    column.is_valid(row).then(|| column.value(row))
+}
+
+#[test]
+fn each_record_gets_its_regions_and_status() {
+    let rows: Vec<&str> = ROWS.iter().map(|row| row.0).collect();
+    let annotated = annotator(Some(REGISTER)).annotate(&landed(&rows)).unwrap();
+    let batch = &annotated.batch;
+    for (row, (source, county, parks, assessment, matched_key, reason)) in ROWS.iter().enumerate() {
+        assert_eq!(text(batch, "state_county", row), *county, "{source}");
+        assert_eq!(text(batch, "riis_assessment", row), Some(*assessment), "{source}");
+        assert_eq!(text(batch, "riis_matched_key", row), *matched_key, "{source}");
+        assert_eq!(text(batch, "riis_reason", row), Some(*reason), "{source}");
+        let found = batch.column_by_name("park_name").unwrap().as_list::<i32>();
+        let names: Vec<String> = if found.is_null(row) {
+            Vec::new()
+        } else {
+            found.value(row).as_string::<i32>().iter().map(|name| name.unwrap().to_owned()).collect()
+        };
+        assert_eq!(names, *parks, "{source}");
+    }
+    assert_eq!(text(batch, "riis_occurrence_id", 0), Some("row-7"));
+    assert_eq!(text(batch, "taxonkey_species", 1), Some("7 Aus bus"));
+    assert_eq!(text(batch, "taxonkey_species", 6), None);
+    let names: Vec<_> = batch.schema().fields().iter().map(|field| field.name().clone()).collect();
+    assert_eq!(names[names.len() - 6..], STATUS_COLUMNS);
+
+    let tally = annotated.tally;
+    assert_eq!((tally.records, tally.annotated), (7, 7));
+    assert_eq!(tally.layers["county"], LayerCount { inside: 6, outside: 1 });
+    assert_eq!(tally.layers["park"], LayerCount { inside: 2, outside: 5 });
+    assert_eq!(
+        tally.riis,
+        RiisCounts { invasive: 3, not_listed: 1, not_assessed: 3, ..RiisCounts::default() }
+    );
+    assert_eq!(tally.filtered.values().sum::<u64>(), 0);
+}
+
+#[test]
+fn filtered_records_are_counted_and_do_not_go_on() {
+    let rows = [
+        "1\t0.1\t0.1\t7\t7\t7\tAus bus\tSPECIES\tUS",
+        "2\t0.1\t0.1\t7\t7\t7\tAus bus\tSPECIES\tMX",
+        "3\t\t0.1\t7\t7\t7\tAus bus\tGENUS\tUS",
+        "4\t0.1\t0.1\t7\t7\t7\tAus bus\tGENUS\tUS",
+    ];
+    let annotated = annotator(Some(REGISTER)).annotate(&landed(&rows)).unwrap();
+    assert_eq!(annotated.batch.num_rows(), 1);
+    let counts: BTreeMap<_, _> =
+        annotated.tally.filtered.into_iter().filter(|(_, count)| *count > 0).collect();
+    let expected = [(FilterName::Country, 1), (FilterName::Coordinates, 1), (FilterName::Rank, 1)];
+    assert_eq!(counts, BTreeMap::from(expected));
+    assert_eq!(annotated.tally.records, 4);
+}
+
+#[test]
+fn without_a_register_nothing_is_assessed() {
+    let annotated = annotator(None).annotate(&landed(&[ROWS[0].0])).unwrap();
+    assert_eq!(text(&annotated.batch, "riis_region", 0), Some("L48"));
+    assert_eq!(text(&annotated.batch, "riis_assessment", 0), Some("not_assessed"));
+    assert_eq!(text(&annotated.batch, "riis_reason", 0), None);
+    assert_eq!(annotated.tally.riis, RiisCounts { not_assessed: 1, ..RiisCounts::default() });
+}
+
+#[test]
+fn batches_may_be_cut_anywhere() {
+    let rows: Vec<&str> = ROWS.iter().map(|row| row.0).collect();
+    let annotator = annotator(Some(REGISTER));
+    let whole = landed(&rows);
+    let all = annotator.annotate(&whole).unwrap();
+    for cut in 0..=rows.len() {
+        let one = annotator.annotate(&whole.slice(0, cut)).unwrap();
+        let other = annotator.annotate(&whole.slice(cut, rows.len() - cut)).unwrap();
+        let mut tally = annotator.empty_tally();
+        tally.add(&one.tally);
+        tally.add(&other.tally);
+        assert_eq!(tally, all.tally);
+        let joined = arrow::compute::concat_batches(&all.batch.schema(), [&one.batch, &other.batch]).unwrap();
+        assert_eq!(joined, all.batch);
+    }
+}
