@@ -25,7 +25,8 @@ pub fn assert_golden(below_root: &str, made: &str) {
 /// When they differ.
 pub fn assert_golden_value(below_root: &str, made: &serde_json::Value) {
     let committed = std::fs::read_to_string(repo::path(below_root)).unwrap_or_default();
-    let same = serde_json::from_str::<serde_json::Value>(&committed).is_ok_and(|committed| committed == *made);
+    let same =
+        serde_json::from_str::<serde_json::Value>(&committed).is_ok_and(|committed| committed == *made);
     assert_golden(below_root, &if same { committed } else { to_json(made) });
 }
 

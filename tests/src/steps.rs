@@ -78,7 +78,6 @@ pub const STEPS: &[Step] = &[
         response: || schema_for!(start_crawler::Response),
         raises: &[
             InvalidInput,
-            BadReferenceData,
             CrawlFailed,
             RunTakenOver,
             Internal,
@@ -93,15 +92,7 @@ pub const STEPS: &[Step] = &[
         function: "start-crawler",
         request: || schema_for!(start_crawler::Request),
         response: || schema_for!(start_crawler::Response),
-        raises: &[
-            InvalidInput,
-            CrawlFailed,
-            RunTakenOver,
-            Internal,
-            SourceUnavailable,
-            CrawlerBusy,
-            Throttled,
-        ],
+        raises: &[InvalidInput, CrawlFailed, RunTakenOver, Internal, SourceUnavailable, Throttled],
     },
     Step {
         state: "AddAnnotationFields",
@@ -127,6 +118,7 @@ pub const STEPS: &[Step] = &[
             InvalidInput,
             UnsupportedFormat,
             CorruptArchive,
+            BadReferenceData,
             CountMismatch,
             RunTakenOver,
             Internal,
