@@ -168,7 +168,7 @@ fn a_type_that_cannot_be_ours_names_its_column() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn changed_files_do_no_harm(changes in proptest::collection::vec((any::<usize>(), any::<u8>()), 1..6)) {
         let mut bytes = old_snapshot();

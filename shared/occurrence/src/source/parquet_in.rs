@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Seek};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch, StringArray};
@@ -14,6 +15,7 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
 use parquet::basic::Type as PhysicalType;
+use parquet::errors::ParquetError;
 use parquet::file::reader::ChunkReader;
 
 use super::archive::Archive;
@@ -132,18 +134,8 @@ impl ParquetReader {
     ) -> Result<(), OccurrenceError> {
         let explain = |error: &dyn std::fmt::Display| self.source.explain(self.place.clone(), error);
         let file = Shared(Arc::new(file));
-        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file.clone(), plain_options())
-            .map_err(|error| explain(&error))?;
-        let arrow_schema = with_milliseconds(builder.schema(), &builder);
-        let options = match &arrow_schema {
-            Some(arrow_schema) => plain_options().with_schema(Arc::clone(arrow_schema)),
-            None => plain_options(),
-        };
-        let builder = match arrow_schema {
-            None => builder,
-            Some(_) => ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)
-                .map_err(|error| explain(&error))?,
-        };
+        let builder = guard(|| builder(file)).map_err(|found| explain(&found))?;
+        let builder = builder.map_err(|error| explain(&error))?;
         let names: Vec<String> =
             builder.schema().fields().iter().map(|field| field.name().to_lowercase()).collect();
         if let Some(missing) =
@@ -163,7 +155,8 @@ impl ParquetReader {
         let wanted: Vec<usize> = conform.source_columns().chain(geospatial).collect();
         let mask = ProjectionMask::roots(builder.parquet_schema(), wanted);
         let builder = builder.with_projection(mask).with_batch_size(self.batch_records);
-        let batches = builder.build().map_err(|error| explain(&error))?;
+        let batches = guard(|| builder.build()).map_err(|found| explain(&found))?;
+        let batches = batches.map_err(|error| explain(&error))?;
         let read = arrow::array::RecordBatchReader::schema(&batches);
         let geospatial =
             read.fields().iter().position(|field| field.name().to_lowercase() == "hasgeospatialissues");
@@ -181,7 +174,8 @@ impl ParquetReader {
                 self.rejects.finish()?;
                 return Ok(None);
             };
-            let Some(batch) = file.batches.next() else {
+            let next = guard(|| file.batches.next());
+            let Some(batch) = next.map_err(|found| self.source.explain(self.place.clone(), found))? else {
                 self.current = None;
                 continue;
             };
@@ -235,6 +229,24 @@ impl ParquetReader {
             entry_sha256: self.hashes.as_ref().map(Hashes::sha256_hex),
             entry_crc32: self.hashes.as_ref().map(Hashes::crc32_hex),
             extra_columns: self.extra,
+        }
+    }
+}
+
+/// Reads with parquet's own reader, which asserts that the numbers in footer and pages make sense: in a damaged
+/// file they need not, and that is no reason to end the process. The reader is not used again.
+fn guard<T>(read: impl FnOnce() -> T) -> Result<T, &'static str> {
+    catch_unwind(AssertUnwindSafe(read)).map_err(|_| "footer or pages contradict themselves")
+}
+
+fn builder<T: ChunkReader + 'static>(
+    file: Shared<T>,
+) -> Result<ParquetRecordBatchReaderBuilder<Shared<T>>, ParquetError> {
+    let plain = ParquetRecordBatchReaderBuilder::try_new_with_options(file.clone(), plain_options())?;
+    match with_milliseconds(plain.schema(), &plain) {
+        None => Ok(plain),
+        Some(schema) => {
+            ParquetRecordBatchReaderBuilder::try_new_with_options(file, plain_options().with_schema(schema))
         }
     }
 }
