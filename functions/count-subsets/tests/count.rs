@@ -1,5 +1,7 @@
 //! The step counts for whoever holds the run.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where its set-up fails")]
+
 #[path = "../../../shared/cloud/tests/runs/support.rs"]
 #[allow(dead_code, reason = "shared with the tests of the cloud crate, which need more of it")]
 mod support;

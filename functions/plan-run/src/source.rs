@@ -95,10 +95,10 @@ pub(crate) async fn stat_in(store: &Store, key: &str) -> Result<Option<SourceSta
             format_args!("found {found}, expected a key after the bucket"),
         ));
     }
-    if !key.ends_with('/') {
-        if let Some(meta) = store.head(key).await? {
-            return Ok(Some(SourceStat { e_tag: e_tag(&meta), last_modified: None, bytes: meta.size }));
-        }
+    if !key.ends_with('/')
+        && let Some(meta) = store.head(key).await?
+    {
+        return Ok(Some(SourceStat { e_tag: e_tag(&meta), last_modified: None, bytes: meta.size }));
     }
     Ok(stat_of(&store.list(&format!("{}/", key.trim_end_matches('/'))).await?))
 }

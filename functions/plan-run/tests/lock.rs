@@ -1,5 +1,7 @@
 //! Who gets the run, and what of an earlier one is kept.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where its set-up fails")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -4,15 +4,22 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use bisonflow_contract::document::{Landing, LandingRecords, Part, Plan, SourceKind, Subsets};
+use arrow::array::{AsArray, StringArray};
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
+use bisonflow_contract::document::{
+    Landing, LandingRecords, Part, Plan, SourceKind, Subsets, TaxonKeyShapes,
+};
 use bisonflow_contract::{Checklist, StepError};
 use bisonflow_occurrence::subsets::split;
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use futures::{FutureExt, StreamExt, TryStreamExt};
+use futures::{FutureExt, StreamExt, TryFutureExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
-use parquet::arrow::async_reader::MetadataFetch;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::ArrowReaderOptions;
+use parquet::arrow::async_reader::{AsyncFileReader, ParquetRecordBatchStreamBuilder};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
@@ -22,6 +29,9 @@ use crate::{RunStore, Store, reference};
 const FOOTERS_AT_A_TIME: usize = 32;
 /// How much of a file's end is read at first; most footers fit.
 const FOOTER_GUESS_BYTES: usize = 64 * 1024;
+/// How many parts of a snapshot are looked into for the shape of their taxon keys, and at how many records.
+const SAMPLED_PARTS: usize = 16;
+const SAMPLED_RECORDS: usize = 4096;
 
 /// Where the parts of a landing are: below the root, or in another store where they are used in place.
 #[derive(Clone, Debug)]
@@ -63,7 +73,8 @@ impl PartStores {
 /// Counts the landed records of a run by the footers of their files, checks them against `landing.json`, splits
 /// them, and writes `subsets.json`; one of this generation that is there already is answered as it is.
 ///
-/// The records of a snapshot, which nobody has counted before, are filled into `landing.json`.
+/// The records of a snapshot, which nobody has counted before, are filled into `landing.json`, and so are the
+/// shapes of a sample of its taxon keys.
 ///
 /// # Errors
 /// [`StepError::CountMismatch`] if a part is missing, has another length or other records than `landing.json`
@@ -73,10 +84,10 @@ impl PartStores {
 pub async fn count_subsets(stores: &PartStores, plan: &Plan) -> Result<Subsets, StepError> {
     let run = RunStore::new(stores.root(), &plan.run_id);
     let key = run.layout().subsets();
-    if let Some(subsets) = run.read::<Subsets>(&key).await? {
-        if subsets.generation == plan.generation {
-            return Ok(subsets);
-        }
+    if let Some(subsets) = run.read::<Subsets>(&key).await?
+        && subsets.generation == plan.generation
+    {
+        return Ok(subsets);
     }
     let mut landing = run.landing().await?;
     if landing.generation != plan.generation {
@@ -97,6 +108,7 @@ pub async fn count_subsets(stores: &PartStores, plan: &Plan) -> Result<Subsets, 
         for (part, &records) in landing.parts.iter_mut().zip(&counted) {
             part.records = Some(records);
         }
+        landing.taxon_keys = sample_taxon_keys(stores, &landing.parts).await?;
         run.write(&run.layout().landing(), &landing).await?;
     }
     check_records(&landing, &counted)?;
@@ -233,28 +245,86 @@ pub(crate) async fn read_row_groups(stores: &PartStores, parts: &[Part]) -> Resu
 }
 
 /// Reads the footer of a Parquet file of this length, and nothing else of it.
-async fn read_footer(store: &Store, key: &str, bytes: u64) -> Result<ParquetMetaData, StepError> {
-    let (objects, path) = store.object(key)?;
-    let end = FileEnd { objects, path };
-    let reader = ParquetMetaDataReader::new().with_prefetch_hint(Some(FOOTER_GUESS_BYTES));
-    reader.load_and_finish(end, bytes).await.map_err(|error| match error {
+async fn read_footer(store: &Store, key: &str, bytes: u64) -> Result<Arc<ParquetMetaData>, StepError> {
+    let mut file = RangedFile::new(store, key, bytes)?;
+    file.get_metadata(None).await.map_err(|error| failed(store, key, error))
+}
+
+/// The shapes of some taxon keys: the first records of parts that lie evenly over all.
+async fn sample_taxon_keys(stores: &PartStores, parts: &[Part]) -> Result<TaxonKeyShapes, StepError> {
+    let distance = parts.len().div_ceil(SAMPLED_PARTS).max(1);
+    let mut shapes = TaxonKeyShapes::default();
+    for part in parts.iter().step_by(distance) {
+        let (store, key) = stores.locate(&part.uri)?;
+        let keys = first_taxon_keys(RangedFile::new(store, key, part.bytes)?);
+        for batch in keys.await.map_err(|error| failed(store, key, error))? {
+            for key in batch.iter() {
+                match key.map(str::trim) {
+                    None | Some("" | "0") => shapes.none += 1,
+                    Some(key) if key.bytes().all(|byte| byte.is_ascii_digit()) => shapes.numeric += 1,
+                    Some(_) => shapes.other += 1,
+                }
+            }
+        }
+    }
+    Ok(shapes)
+}
+
+/// The taxon keys of the first records of a file, whatever their type.
+async fn first_taxon_keys(file: RangedFile) -> parquet::errors::Result<Vec<StringArray>> {
+    let builder = ParquetRecordBatchStreamBuilder::new(file).await?;
+    if builder.metadata().num_row_groups() == 0 {
+        return Ok(Vec::new());
+    }
+    let column = ProjectionMask::columns(builder.parquet_schema(), ["taxonkey"]);
+    let mut batches =
+        builder.with_projection(column).with_row_groups(vec![0]).with_limit(SAMPLED_RECORDS).build()?;
+    let mut keys = Vec::new();
+    while let Some(batch) = batches.try_next().await? {
+        if let Some(column) = batch.columns().first() {
+            keys.push(cast(column, &DataType::Utf8)?.as_string::<i32>().clone());
+        }
+    }
+    Ok(keys)
+}
+
+/// The step error for a file that cannot be read.
+fn failed(store: &Store, key: &str, error: ParquetError) -> StepError {
+    match error {
         ParquetError::External(cause) => match cause.downcast::<object_store::Error>() {
             Ok(error) => store.failed(key, *error),
             Err(cause) => StepError::SourceUnavailable(format!("{}: {cause}", store.uri_of(key))),
         },
         error => StepError::CorruptArchive(format!("{}: not a Parquet file: {error}", store.uri_of(key))),
-    })
+    }
 }
 
-/// The end of a file, read by ranges.
-struct FileEnd {
+/// A file of known length, read by ranges.
+struct RangedFile {
     objects: Arc<dyn ObjectStore>,
     path: Path,
+    bytes: u64,
 }
 
-impl MetadataFetch for FileEnd {
-    fn fetch(&mut self, range: Range<u64>) -> BoxFuture<'_, parquet::errors::Result<Bytes>> {
+impl RangedFile {
+    fn new(store: &Store, key: &str, bytes: u64) -> Result<RangedFile, StepError> {
+        let (objects, path) = store.object(key)?;
+        Ok(RangedFile { objects, path, bytes })
+    }
+}
+
+impl AsyncFileReader for RangedFile {
+    fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, parquet::errors::Result<Bytes>> {
         let read = self.objects.get_range(&self.path, range);
-        read.map(|bytes| bytes.map_err(|error| ParquetError::External(Box::new(error)))).boxed()
+        read.map_err(|error| ParquetError::External(Box::new(error))).boxed()
+    }
+
+    fn get_metadata<'a>(
+        &'a mut self,
+        _options: Option<&'a ArrowReaderOptions>,
+    ) -> BoxFuture<'a, parquet::errors::Result<Arc<ParquetMetaData>>> {
+        let bytes = self.bytes;
+        let reader = ParquetMetaDataReader::new().with_prefetch_hint(Some(FOOTER_GUESS_BYTES));
+        reader.load_and_finish(self, bytes).map_ok(Arc::new).boxed()
     }
 }

@@ -88,25 +88,37 @@ async fn pin_register(store: &Store, options: &Options) -> Result<Option<Pin>, S
     }
 }
 
-/// Pins files of this machine: layers.toml, the sources beside it, and a register.
+/// Pins files of this machine: layers.toml and the sources beside it, or the defaults without one; and a register.
 ///
 /// # Errors
 /// [`StepError::BadReferenceData`] if a file cannot be read, with where it is named.
 pub fn pin_files(
-    layers_toml: &Path,
+    layers_toml: Option<&Path>,
     register: Option<&Path>,
     options: &Options,
 ) -> Result<Reference, StepError> {
-    let (pinned, content) = pin_file(layers_toml, "layers.toml")?;
+    let (pinned, content, folder) = match layers_toml {
+        Some(path) => {
+            let (pin, content) = pin_file(path, "layers.toml")?;
+            let folder = Path::new(&pin.uri).parent().map(Path::to_owned);
+            (pin, content, folder)
+        }
+        None => {
+            let name = "layers.toml";
+            let lacks = || StepError::Internal(format!("this program was built without its default {name}"));
+            let (pin, content) = pin_default(name).zip(default(name)).ok_or_else(lacks)?;
+            (pin, content.to_vec(), None)
+        }
+    };
     let config = parse_layers(&pinned.uri, &content, options)?;
-    let folder = Path::new(&pinned.uri).parent().unwrap_or(Path::new("/"));
     let mut layer_sources = BTreeMap::new();
     for layer in &config.layers {
         let named_in = format!("{}, layer {}, source", pinned.uri, layer.name);
-        let pin = match pin_file(&folder.join(&layer.source), &named_in) {
-            Ok((pin, _)) => pin,
-            Err(error) => pin_default(&layer.source).ok_or(error)?,
+        let beside = match &folder {
+            Some(folder) => pin_file(&folder.join(&layer.source), &named_in).map(|(pin, _)| pin),
+            None => Err(StepError::BadReferenceData(format!("{named_in}: no default has this name"))),
         };
+        let pin = beside.or_else(|error| pin_default(&layer.source).ok_or(error))?;
         layer_sources.insert(layer.source.clone(), pin);
     }
     let riis = register.map(|path| pin_file(path, "register")).transpose()?.map(|(pin, _)| pin);

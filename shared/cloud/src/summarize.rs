@@ -129,10 +129,10 @@ pub async fn finish(
         tables,
         notes,
     };
-    if let Some(before) = run.manifest().await? {
-        if before == (Manifest { finished_at: before.finished_at, ..manifest.clone() }) {
-            return Ok(before);
-        }
+    if let Some(before) = run.manifest().await?
+        && before == (Manifest { finished_at: before.finished_at, ..manifest.clone() })
+    {
+        return Ok(before);
     }
     run.write(&run.layout().manifest(), &manifest).await?;
     Ok(manifest)

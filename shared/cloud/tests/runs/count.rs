@@ -1,7 +1,11 @@
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Int32Array, RecordBatch, StringArray};
 use bisonflow_cloud::count::{PartStores, count_subsets};
 use bisonflow_cloud::{RunStore, Store};
-use bisonflow_contract::Checklist;
 use bisonflow_contract::document::{Landing, Part, Plan, SourceKind, TaxonKeyShapes};
+use bisonflow_contract::{Checklist, StepError};
+use parquet::arrow::ArrowWriter;
 use serde_json::json;
 
 use crate::support::{count, land, parquet, plan, source, store, write_landing, write_plan};
@@ -136,7 +140,42 @@ async fn the_records_of_a_snapshot_are_filled_in() {
     let filled = RunStore::new(&store, &plan.run_id).landing().await.unwrap();
     assert_eq!((filled.records.read, filled.records.landed, filled.row_group_records), (9, 9, 4));
     assert_eq!(filled.parts.iter().map(|part| part.records).collect::<Vec<_>>(), [Some(7), Some(2)]);
-    assert_eq!(filled.taxon_keys.other, 0);
+    assert_eq!(
+        filled.taxon_keys,
+        TaxonKeyShapes { numeric: 5, other: 0, none: 0 },
+        "of the first row groups"
+    );
+}
+
+#[tokio::test]
+async fn a_snapshot_with_keys_of_several_checklists_is_bad_reference_data() {
+    let text: ArrayRef = Arc::new(StringArray::from(vec![Some("2703647"), Some("5WZLF"), Some("0"), None]));
+    let number: ArrayRef = Arc::new(Int32Array::from(vec![Some(2_703_647), Some(5), Some(0), None]));
+    for (keys, expected) in [(number, Some((2, 0, 2))), (text, None)] {
+        let store = store().await;
+        let plan = plan(&store, json!({})).await;
+        let mut landing = land(&store, &plan, &[]).await;
+        landing.source = source(SourceKind::Snapshot);
+        landing.checklist = Checklist::unknown();
+        let batch = RecordBatch::try_from_iter([("gbifid", keys.clone()), ("taxonkey", keys)]).unwrap();
+        let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), None).unwrap();
+        writer.write(&batch).unwrap();
+        let content = writer.into_inner().unwrap();
+        landing.parts =
+            vec![Part { uri: "elsewhere/000000".into(), records: None, bytes: content.len() as u64 }];
+        store.put("elsewhere/000000", content).await.unwrap();
+        write_landing(&store, &landing).await;
+        match (count(&store, &plan).await, expected) {
+            (Ok(_), Some((numeric, other, none))) => {
+                let filled = RunStore::new(&store, &plan.run_id).landing().await.unwrap();
+                assert_eq!(filled.taxon_keys, TaxonKeyShapes { numeric, other, none });
+            }
+            (Err(StepError::BadReferenceData(text)), None) => {
+                assert!(text.contains("1 of 2 are not numeric"), "{text}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 #[test]

@@ -108,16 +108,17 @@ async fn files_of_this_machine_are_pinned_where_they_are() {
     std::fs::write(path("layers.toml"), LAYERS).unwrap();
     std::fs::write(path("own.csv"), RIIS).unwrap();
     let options = options(json!({}));
-    let error = reference::pin_files(&path("layers.toml"), None, &options).unwrap_err();
+    let error = reference::pin_files(Some(&path("layers.toml")), None, &options).unwrap_err();
     assert!(
         error.to_string().contains("layer square, source") && error.to_string().contains("squares.geojson")
     );
     std::fs::write(path("squares.geojson"), squares()).unwrap();
-    let reference = reference::pin_files(&path("layers.toml"), Some(&path("own.csv")), &options).unwrap();
+    let reference =
+        reference::pin_files(Some(&path("layers.toml")), Some(&path("own.csv")), &options).unwrap();
     let store = Store::memory();
     reference::validate(&store, &reference, &options).await.unwrap();
     let some_plan = plan(&self::store().await, json!({})).await;
     let plan = Plan { reference, ..some_plan };
     assert_eq!(reference::register(&store, &plan).await.unwrap().unwrap().rows(), 1);
-    assert!(reference::pin_files(&path("absent.toml"), None, &options).is_err());
+    assert!(reference::pin_files(Some(&path("absent.toml")), None, &options).is_err());
 }
