@@ -156,7 +156,8 @@ mod tests {
     fn texts_are_read_by_their_encoding() {
         let utf8 = " Mayag\u{fc}ez".as_bytes();
         let latin1 = b" Mayag\xfcez";
-        let cases: [(&[u8], Option<&[u8]>, &str); 6] = [
+        type Case<'a> = (&'a [u8], Option<&'a [u8]>, &'a str);
+        let cases: [Case<'_>; 6] = [
             (utf8, Some(b"UTF-8\r\n"), "Mayagüez"),
             (utf8, None, "Mayagüez"),
             (latin1, Some(b"ISO-8859-1"), "Mayagüez"),

@@ -123,11 +123,12 @@ fn clean(origin: Origin<'_>, table: &mut FeatureTable) -> Result<(), RegionError
     Ok(())
 }
 
+/// The own `id` of a JSON feature, and its properties.
+type JsonRow = (Option<Value>, Option<Map<String, Value>>);
+
 /// The properties of JSON features as columns; a feature's own `id` is the attribute `id` unless a property is
 /// called so.
-fn tabulate(
-    rows: Vec<(Option<Value>, Option<Map<String, Value>>)>,
-) -> (Vec<String>, Vec<Vec<Option<String>>>) {
+fn tabulate(rows: Vec<JsonRow>) -> (Vec<String>, Vec<Vec<Option<String>>>) {
     let mut names = BTreeSet::new();
     let mut has_id = false;
     for (id, properties) in &rows {

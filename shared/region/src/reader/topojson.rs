@@ -39,7 +39,8 @@ enum Geometry {
     MultiPolygon {
         arcs: Vec<Vec<Vec<i64>>>,
     },
-    GeometryCollection {
+    #[serde(rename = "GeometryCollection")]
+    Collection {
         geometries: Vec<Object>,
     },
     #[serde(other)]
@@ -52,7 +53,7 @@ pub(super) fn read(origin: Origin<'_>, bytes: &[u8]) -> Result<FeatureTable, Reg
         .ok_or_else(|| origin.unreadable("an arc has a position of fewer than two numbers"))?;
     let object = the_object(origin, topology.objects)?;
     let features = match object {
-        Object { geometry: Geometry::GeometryCollection { geometries }, .. } => geometries,
+        Object { geometry: Geometry::Collection { geometries }, .. } => geometries,
         single => vec![single],
     };
     let mut table = FeatureTable::default();
@@ -134,7 +135,7 @@ fn add_rings(
     match geometry {
         Geometry::Polygon { arcs } => arcs.iter().try_for_each(&mut add),
         Geometry::MultiPolygon { arcs } => arcs.iter().flatten().try_for_each(&mut add),
-        Geometry::GeometryCollection { geometries } => geometries
+        Geometry::Collection { geometries } => geometries
             .iter()
             .try_for_each(|part| add_rings(origin, number, &part.geometry, arcs, rings, skipped)),
         Geometry::Other => {

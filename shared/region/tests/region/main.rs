@@ -1,5 +1,7 @@
 //! The crate as its users see it: layers.toml and files in, regions of places out.
 
+#![allow(clippy::unwrap_used, reason = "clippy takes the helpers of a test for something else")]
+
 mod borders;
 mod config;
 mod drawing;
