@@ -1,3 +1,15 @@
 //! The worker: land, annotate, summarize, or all of it in one process.
+//!
+//! Its commands are I/O shells around the data crates; the same binary runs on the Spot instance, in AWS Batch
+//! and on a laptop.
 
+pub mod annotate;
+pub mod cli;
+pub mod control;
+pub mod land;
+pub mod location;
+pub mod object_file;
+pub mod progress;
+pub mod report;
+pub mod run;
 pub mod sample;

@@ -1,0 +1,272 @@
+//! `annotate`: one subset of the landed records becomes an annotated part, partial counts and a report.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use bisonflow_annotation::Annotator;
+use bisonflow_cloud::{RunStore, Store, reference};
+use bisonflow_contract::document::{Landing, Part, Plan, Slice, Subset, SubsetFailure, SubsetReport};
+use bisonflow_contract::{S3Uri, StepError};
+use bisonflow_occurrence::Filters;
+use bisonflow_occurrence::conform::Conform;
+use bisonflow_summary::{PartialCounts, SummarySpec};
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use tokio::runtime::Handle;
+
+use crate::land::BATCH_RECORDS;
+use crate::object_file::{ObjectReader, ObjectWriter};
+use crate::progress::Progress;
+
+/// What annotating any subset of a run needs; may be shared by threads.
+pub struct Workbench {
+    run: RunStore,
+    plan: Plan,
+    annotator: Annotator,
+    summaries: Vec<SummarySpec>,
+    landed: SchemaRef,
+    extra_columns: Vec<String>,
+    handle: Handle,
+}
+
+impl Workbench {
+    /// Reads the run's plan, landing and reference data.
+    ///
+    /// # Errors
+    /// [`StepError::BadReferenceData`], or what [`RunStore`] raises.
+    pub fn new(
+        run: &RunStore,
+        plan: Plan,
+        landing: &Landing,
+        handle: &Handle,
+    ) -> Result<Workbench, StepError> {
+        let store = run.store();
+        let config = handle.block_on(reference::layers_config(store, &plan))?;
+        let index = handle.block_on(reference::index(store, &plan))?;
+        let register = handle.block_on(reference::register(store, &plan))?;
+        let summaries = config
+            .summaries
+            .iter()
+            .map(|summary| SummarySpec { name: summary.name.clone(), by: summary.by.clone() })
+            .collect();
+        let annotator = Annotator::new(Filters::new(plan.options()), &config, index, register)?;
+        let landed = bisonflow_occurrence::schema::schema(&landing.extra_columns);
+        Ok(Workbench {
+            run: run.clone(),
+            plan,
+            annotator,
+            summaries,
+            landed,
+            extra_columns: landing.extra_columns.clone(),
+            handle: handle.clone(),
+        })
+    }
+
+    /// Annotates a subset, unless its report is there already. The report is written last; after a failure
+    /// a document beside it says why.
+    ///
+    /// # Errors
+    /// [`StepError::SourceUnavailable`] if a part cannot be read, [`StepError::CountMismatch`] if it holds
+    /// other records than were counted.
+    pub fn annotate(
+        &self,
+        index: usize,
+        subset: &Subset,
+        progress: &dyn Fn(u64),
+    ) -> Result<SubsetReport, StepError> {
+        let layout = self.run.layout();
+        if let Some(report) = self.handle.block_on(self.run.subset_report(index))? {
+            if report.generation == self.plan.generation && report.tally.records == subset.records {
+                progress(subset.records);
+                return Ok(report);
+            }
+        }
+        match self.annotate_records(index, subset, progress) {
+            Ok(report) => {
+                self.handle.block_on(self.run.store().delete([layout.subset_failure(index)]))?;
+                self.handle.block_on(self.run.write(&layout.subset_report(index), &report))?;
+                Ok(report)
+            }
+            Err(error) => {
+                let failure = SubsetFailure {
+                    generation: self.plan.generation,
+                    subset: index,
+                    error: error.name(),
+                    cause: error.to_string(),
+                };
+                // The error itself goes on; that it could not be left behind as well is only said.
+                if let Err(unsaid) =
+                    self.handle.block_on(self.run.write(&layout.subset_failure(index), &failure))
+                {
+                    tracing::warn!(%unsaid, "annotate: the failure document could not be written");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn annotate_records(
+        &self,
+        index: usize,
+        subset: &Subset,
+        progress: &dyn Fn(u64),
+    ) -> Result<SubsetReport, StepError> {
+        let layout = self.run.layout();
+        let key = layout.annotated_part(index);
+        let mut part = AnnotatedPart::create(self, &key)?;
+        let mut counts = PartialCounts::new(&self.summaries, self.plan.run_year());
+        let mut tally = self.annotator.empty_tally();
+        for slice in &subset.slices {
+            let mut records = 0;
+            for batch in self.read(slice)? {
+                let batch = batch?;
+                records += batch.num_rows() as u64;
+                let annotated = self.annotator.annotate(&batch)?;
+                counts.add(&annotated.batch)?;
+                part.write(&annotated.batch)?;
+                tally.add(&annotated.tally);
+                progress(batch.num_rows() as u64);
+            }
+            if records != slice.records {
+                return Err(StepError::CountMismatch(format!(
+                    "{}, row groups {} to {}: read {records} records, counted {}; was the file changed?",
+                    slice.uri,
+                    slice.first_row_group,
+                    slice.first_row_group + slice.row_groups,
+                    slice.records
+                )));
+            }
+        }
+        let bytes = part.finish()?;
+        for (summary, content) in counts.finish()? {
+            self.handle.block_on(self.run.store().put(&layout.partial(index, &summary), content))?;
+        }
+        Ok(SubsetReport {
+            run_id: self.plan.run_id.clone(),
+            generation: self.plan.generation,
+            subset: index,
+            annotated_part: Part { uri: key, records: Some(tally.annotated), bytes },
+            tally,
+        })
+    }
+
+    /// The batches of some row groups, with the schema of `occurrences`.
+    fn read(
+        &self,
+        slice: &Slice,
+    ) -> Result<impl Iterator<Item = Result<RecordBatch, StepError>> + use<'_>, StepError> {
+        let uri = slice.uri.clone();
+        let unavailable =
+            move |error: &dyn std::fmt::Display| StepError::SourceUnavailable(format!("{uri}: {error}"));
+        let reader = self.part_reader(&slice.uri)?;
+        let builder =
+            ParquetRecordBatchReaderBuilder::try_new(reader).map_err(|error| unavailable(&error))?;
+        let conform = Conform::new(builder.schema(), &self.extra_columns);
+        let batches = builder
+            .with_row_groups((slice.first_row_group..slice.first_row_group + slice.row_groups).collect())
+            .with_batch_size(BATCH_RECORDS)
+            .build()
+            .map_err(|error| unavailable(&error))?;
+        Ok(batches.map(move |batch| {
+            let batch = batch.map_err(|error| unavailable(&error))?;
+            Ok(conform.batch(&batch).map_err(|error| unavailable(&error))?.batch)
+        }))
+    }
+
+    fn part_reader(&self, uri: &str) -> Result<ObjectReader, StepError> {
+        let (store, key) = if uri.starts_with("s3://") {
+            let uri: S3Uri = uri.parse()?;
+            (Store::bucket(uri.bucket())?, uri.key().to_owned())
+        } else {
+            (self.run.store().clone(), uri.to_owned())
+        };
+        let meta = self.handle.block_on(store.head(&key))?.ok_or_else(|| {
+            StepError::SourceUnavailable(format!("{}: the part is not there", store.uri_of(&key)))
+        })?;
+        let (objects, path) = store.object(&key)?;
+        Ok(ObjectReader::new(objects, path, meta.size, self.handle.clone()))
+    }
+}
+
+/// The annotated part of a subset, being written; it appears whole or not at all.
+struct AnnotatedPart {
+    key: String,
+    store: Store,
+    writer: ArrowWriter<ObjectWriter>,
+}
+
+impl AnnotatedPart {
+    fn create(bench: &Workbench, key: &str) -> Result<Self, StepError> {
+        let store = bench.run.store().clone();
+        let (objects, path) = store.object(key)?;
+        let object = ObjectWriter::create(&objects, &path, bench.handle.clone())
+            .map_err(|error| store.failed(key, error))?;
+        let row_group_records = bench.plan.options().row_group_records() as usize;
+        let properties = bisonflow_occurrence::parquet_file::writer_properties(row_group_records);
+        let schema = bench.annotator.schema(&bench.landed);
+        let writer = ArrowWriter::try_new(object, Arc::clone(&schema), Some(properties))
+            .map_err(|error| StepError::Internal(format!("writing {key}: {error}")))?;
+        Ok(AnnotatedPart { key: key.to_owned(), store, writer })
+    }
+
+    fn failed(&self, error: parquet::errors::ParquetError) -> StepError {
+        StepError::SourceUnavailable(format!("writing {}: {error}", self.store.uri_of(&self.key)))
+    }
+
+    fn write(&mut self, batch: &RecordBatch) -> Result<(), StepError> {
+        self.writer.write(batch).map_err(|error| self.failed(error))
+    }
+
+    fn finish(self) -> Result<u64, StepError> {
+        let AnnotatedPart { key, store, writer } = self;
+        let object = writer.into_inner().map_err(|error| {
+            StepError::SourceUnavailable(format!("writing {}: {error}", store.uri_of(&key)))
+        })?;
+        object.finish().map_err(|error| store.failed(&key, error))
+    }
+}
+
+/// Annotates one subset of a run on its own, as AWS Batch does. `generation` is the one the job was submitted
+/// for.
+///
+/// # Errors
+/// [`StepError::RunTakenOver`] if the plan is of another generation, [`StepError::InvalidInput`] if there is
+/// no such subset, else as [`Workbench::annotate`].
+pub fn annotate(
+    run: &RunStore,
+    generation: u32,
+    index: usize,
+    handle: &Handle,
+) -> Result<SubsetReport, StepError> {
+    let plan = handle.block_on(run.plan())?;
+    if plan.generation != generation {
+        return Err(StepError::RunTakenOver(format!(
+            "run {}: plan.json is of generation {}, this job of {generation}; it has to stop",
+            plan.run_id, plan.generation
+        )));
+    }
+    let subsets = handle.block_on(run.subsets())?;
+    let subset = subsets.subsets.get(index).ok_or_else(|| {
+        StepError::invalid(
+            "subset",
+            format_args!(
+                "found {index}, but run {} has {} subsets, from 0",
+                plan.run_id,
+                subsets.subsets.len()
+            ),
+        )
+    })?;
+    let landing = handle.block_on(run.landing())?;
+    let bench = Workbench::new(run, plan, &landing, handle)?;
+    let progress = std::sync::Mutex::new(Progress::records("annotating", Some(subset.records)));
+    let report = bench.annotate(index, subset, &|records| {
+        if let Ok(mut progress) = progress.lock() {
+            progress.add(records);
+        }
+    })?;
+    if let Ok(progress) = progress.into_inner() {
+        progress.finish();
+    }
+    Ok(report)
+}

@@ -1,0 +1,227 @@
+//! The command line.
+
+use std::io::IsTerminal;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use bisonflow_cloud::runtime::{self, Logs};
+use bisonflow_cloud::{RunStore, Store};
+use bisonflow_contract::input::Options;
+use bisonflow_contract::{Checklist, RunId, S3Uri, StepError};
+use clap::{Args, Parser};
+use tokio::runtime::Runtime;
+
+use crate::land::{LandRequest, land};
+use crate::location::Location;
+use crate::{annotate, control, report, run, sample};
+
+/// Turns GBIF occurrence downloads into a catalogued, annotated and counted data set.
+///
+/// `bisonflow run` does all of it in one process, on one machine, without any service. The other commands are
+/// the steps of it, as the workflow on AWS calls them.
+#[derive(Debug, Parser)]
+#[command(name = "bisonflow", version, max_term_width = 110)]
+#[command(
+    after_help = "Exit status: 0 done, 64 wrong usage or input, 65 bad data, 70 our fault, 75 temporary: try \
+                        again.\nLogs: set RUST_LOG (such as RUST_LOG=info) to see more or less of what is done."
+)]
+pub enum Command {
+    /// The whole pipeline in one process: land, count, annotate, summarize.
+    ///
+    /// Example: bisonflow run --source occurrences.zip --layers layers.toml --riis US-RIIS_MasterList.csv --out DIR
+    Run(RunArguments),
+    /// Make a synthetic download to try things with: a Darwin Core archive and a small register.
+    Sample(SampleArguments),
+    /// Land a download as Parquet.
+    Land(LandArguments),
+    /// Annotate one subset of a run that is landed and counted.
+    Annotate(AnnotateArguments),
+    /// Merge the partial counts of a run into its summary tables and close its ledger.
+    Summarize(SummarizeArguments),
+}
+
+/// Arguments of `bisonflow run`.
+#[derive(Args, Debug)]
+pub struct RunArguments {
+    /// The download: a file or a folder of Parquet files, s3://BUCKET/KEY, or https://…
+    #[arg(long, value_name = "FILE|URL|s3://")]
+    source: String,
+    /// The layers, as a TOML file beside its sources. Default: US counties at 1:10 million.
+    #[arg(long, value_name = "LAYERS.TOML")]
+    layers: Option<PathBuf>,
+    /// The US Register of Introduced and Invasive Species as CSV, or "none" to do without.
+    #[arg(long, value_name = "FILE|none")]
+    riis: String,
+    /// The folder (or s3://BUCKET) for the results; made if absent.
+    #[arg(long, value_name = "DIR")]
+    out: String,
+    /// Worker threads. Default: the machine's cores.
+    #[arg(long)]
+    threads: Option<NonZeroUsize>,
+    /// Options of the run as JSON, the same as in the workflow's input:
+    /// subset_records, layers, filters, checklist, columns.
+    #[arg(long, value_name = "JSON", default_value = "{}")]
+    options: String,
+    /// Do a finished run again.
+    #[arg(long)]
+    force: bool,
+}
+
+/// Arguments of `bisonflow sample`.
+#[derive(Args, Debug)]
+pub struct SampleArguments {
+    /// How many records.
+    #[arg(long, default_value_t = 10_000)]
+    records: u64,
+    /// Another seed gives another download; the same one gives the same bytes on any machine.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// The folder for the files; made if absent.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+}
+
+/// Arguments of `bisonflow land`.
+#[derive(Args, Debug)]
+pub struct LandArguments {
+    /// The download: a file or a folder of Parquet files, s3://BUCKET/KEY, or https://…
+    #[arg(long, value_name = "FILE|URL|s3://", required_unless_present = "control")]
+    source: Option<String>,
+    /// The folder or s3://BUCKET below which it lands.
+    #[arg(long, value_name = "DIR|s3://", required_unless_present = "control")]
+    out: Option<String>,
+    /// Further columns of the source to keep, by name, or "all".
+    #[arg(long, value_delimiter = ',')]
+    columns: Vec<String>,
+    /// Most records in a row group.
+    #[arg(long, default_value_t = bisonflow_contract::input::MAX_ROW_GROUP_RECORDS,
+          value_parser = clap::value_parser!(u64).range(1..))]
+    row_group_records: u64,
+    /// The checklist of the taxon keys, where the download does not say: backbone, col, or a GBIF checklist key.
+    #[arg(long)]
+    checklist: Option<String>,
+    /// What the workflow asks of an instance: the control document of a run.
+    #[arg(long, value_name = "s3://", conflicts_with_all = ["source", "out", "columns", "checklist"])]
+    control: Option<S3Uri>,
+}
+
+/// Arguments of `bisonflow annotate`.
+#[derive(Args, Debug)]
+pub struct AnnotateArguments {
+    /// The folder or s3://BUCKET that holds the run.
+    #[arg(long, value_name = "DIR|s3://")]
+    root: String,
+    /// The run.
+    #[arg(long)]
+    run_id: RunId,
+    /// The generation of the run that the subset belongs to.
+    #[arg(long)]
+    generation: u32,
+    /// Which subset, from 0. In an AWS Batch array the index of the child says it.
+    #[arg(long, env = "AWS_BATCH_JOB_ARRAY_INDEX", default_value_t = 0)]
+    subset: usize,
+}
+
+/// Arguments of `bisonflow summarize`.
+#[derive(Args, Debug)]
+pub struct SummarizeArguments {
+    /// The folder or s3://BUCKET that holds the run.
+    #[arg(long, value_name = "DIR|s3://")]
+    root: String,
+    /// The run.
+    #[arg(long)]
+    run_id: RunId,
+}
+
+/// Sets up logging: one JSON object a line where nobody watches, short lines on a terminal.
+pub fn telemetry() {
+    runtime::telemetry(if std::io::stderr().is_terminal() { Logs::Text } else { Logs::Json });
+}
+
+/// Does what a command asks.
+///
+/// # Errors
+/// What the command's own work raises.
+pub fn execute(command: Command) -> Result<(), StepError> {
+    let runtime =
+        Runtime::new().map_err(|error| StepError::Internal(format!("cannot start the runtime: {error}")))?;
+    let handle = runtime.handle();
+    match command {
+        Command::Run(arguments) => {
+            let options = options(&arguments)?;
+            let request = run::RunRequest {
+                location: Location::parse(&arguments.source)?,
+                layers: arguments.layers,
+                riis: (arguments.riis != "none").then(|| arguments.riis.into()),
+                store: Store::open(&arguments.out)?,
+                options,
+                threads: arguments.threads.or_else(|| std::thread::available_parallelism().ok()),
+            };
+            let result = run::run(&request, handle)?;
+            report::print(&result)
+        }
+        Command::Sample(arguments) => {
+            let files = sample::write(&arguments.out, arguments.records, arguments.seed)?;
+            report::print_lines(&[
+                format!("download  {}", files.zip.display()),
+                format!("register  {}", files.riis.display()),
+            ])
+        }
+        Command::Land(LandArguments { control: Some(uri), .. }) => control::land(&uri, handle),
+        Command::Land(arguments) => {
+            let (Some(source), Some(out)) = (&arguments.source, &arguments.out) else {
+                return Err(StepError::invalid(
+                    "land",
+                    "found neither --control nor both of --source and --out",
+                ));
+            };
+            let location = Location::parse(source)?;
+            let store = Store::open(out)?;
+            let identity = location.identity(&location.files(handle)?)?;
+            let run_id = RunId::of_file(location.name(), &[&identity]);
+            let request = LandRequest {
+                run: &RunStore::new(&store, &run_id),
+                run_id,
+                generation: 1,
+                location: &location,
+                source_identity: Some(identity),
+                columns: arguments.columns,
+                row_group_records: arguments.row_group_records,
+                checklist: arguments.checklist.map(Checklist::from),
+            };
+            let landing = land(&request, handle)?;
+            report::print_landing(&store, &landing)
+        }
+        Command::Annotate(arguments) => {
+            let run = RunStore::new(&Store::open(&arguments.root)?, &arguments.run_id);
+            annotate::annotate(&run, arguments.generation, arguments.subset, handle).map(|_| ())
+        }
+        Command::Summarize(arguments) => {
+            let run = RunStore::new(&Store::open(&arguments.root)?, &arguments.run_id);
+            report::print(&run::summarize(&run, handle)?)
+        }
+    }
+}
+
+fn options(arguments: &RunArguments) -> Result<Options, StepError> {
+    let json: serde_json::Value =
+        serde_json::from_str(&arguments.options).map_err(|error| StepError::invalid("--options", error))?;
+    let mut options: Options = bisonflow_contract::parse("--options", json)?;
+    options.check()?;
+    if options.riis.is_some() {
+        return Err(StepError::invalid("--options", "found riis: name the register with --riis"));
+    }
+    options.force |= arguments.force;
+    Ok(options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Command::command().debug_assert();
+    }
+}

@@ -1,0 +1,81 @@
+//! What a command says when it is done: a table for people, on standard output.
+
+use std::io::Write;
+
+use bisonflow_cloud::Store;
+use bisonflow_contract::StepError;
+use bisonflow_contract::document::Landing;
+use bisonflow_contract::layout::RunLayout;
+
+use crate::run::RunResult;
+
+/// Prints lines on standard output; a closed pipe is no error.
+///
+/// # Errors
+/// [`StepError::Internal`] if standard output cannot be written for another reason.
+pub fn print_lines(lines: &[String]) -> Result<(), StepError> {
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{}", lines.join("\n")) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(StepError::Internal(format!("cannot write the result: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Prints what landed and where.
+///
+/// # Errors
+/// As [`print_lines`].
+pub fn print_landing(store: &Store, landing: &Landing) -> Result<(), StepError> {
+    let records = landing.records;
+    let layout = RunLayout::new(&landing.run_id);
+    let mut lines = vec![
+        format!("run       {}", landing.run_id),
+        format!(
+            "records   read {} (ragged {}) = rejected {} + landed {}",
+            records.read, records.ragged, records.rejected, records.landed
+        ),
+    ];
+    lines.extend(landing.unparsed.iter().map(|(column, count)| format!("unparsed  {column} {count}")));
+    if records.rejected > 0 || !landing.unparsed.is_empty() {
+        lines.push(format!("rejects   {}", store.uri_of(&layout.rejects())));
+    }
+    lines.push(format!("landing   {}", store.uri_of(&layout.landing())));
+    lines.extend(landing.parts.iter().map(|part| format!("part      {}", store.uri_of(&part.uri))));
+    print_lines(&lines)
+}
+
+/// Prints what a run came to and where its results are.
+///
+/// # Errors
+/// As [`print_lines`].
+pub fn print(result: &RunResult) -> Result<(), StepError> {
+    let ledger = &result.ledger;
+    let layout = RunLayout::new(&ledger.run_id);
+    let mut lines = vec![
+        format!("run       {} (generation {})", ledger.run_id, ledger.generation),
+        format!("ledger    {}", bisonflow_summary::ledger::ledger_line(ledger)),
+    ];
+    for (name, count) in &ledger.records.filtered {
+        lines.push(format!("filtered  {name} {count}"));
+    }
+    for (name, count) in &ledger.layers {
+        lines.push(format!("layer     {name}: inside {}, outside {}", count.inside, count.outside));
+    }
+    let riis = &ledger.riis;
+    lines.push(format!(
+        "riis      introduced {}, established {}, invasive {}, widespread_invasive {}, not_listed {}, not_assessed {}",
+        riis.introduced, riis.established, riis.invasive, riis.widespread_invasive, riis.not_listed, riis.not_assessed
+    ));
+    for (name, table) in &result.manifest.tables {
+        lines.push(format!(
+            "table     {name}: {} rows in {}",
+            table.rows,
+            result.store.uri_of(&table.prefix)
+        ));
+    }
+    lines.extend(result.manifest.notes.iter().map(|note| format!("note      {note}")));
+    lines.push(format!("manifest  {}", result.store.uri_of(&layout.manifest())));
+    print_lines(&lines)
+}

@@ -1,0 +1,210 @@
+//! `run`: the whole pipeline in one process, below one root.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bisonflow_cloud::count::{PartStores, count_subsets};
+use bisonflow_cloud::store::Conditional;
+use bisonflow_cloud::{RunStore, Store, reference, run_store, summarize as summaries};
+use bisonflow_contract::document::{Landing, Ledger, Manifest, Plan, Subsets};
+use bisonflow_contract::input::{Input, Options, Origin};
+use bisonflow_contract::{RunId, StepError};
+use tokio::runtime::Handle;
+
+use crate::annotate::Workbench;
+use crate::land::{LandRequest, land};
+use crate::location::Location;
+use crate::progress::Progress;
+
+/// Who holds the lock of a run in one process.
+const LOCAL_EXECUTION: &str = "local";
+
+/// What to run, and how.
+pub struct RunRequest {
+    /// The download.
+    pub location: Location,
+    /// layers.toml, its sources beside it; absent for the default.
+    pub layers: Option<PathBuf>,
+    /// The register; absent to do without.
+    pub riis: Option<PathBuf>,
+    /// Below which root.
+    pub store: Store,
+    /// Options; `force` does a finished run again.
+    pub options: Options,
+    /// Worker threads; absent for one.
+    pub threads: Option<NonZeroUsize>,
+}
+
+/// What a run came to.
+pub struct RunResult {
+    /// Below which root.
+    pub store: Store,
+    /// The ledger; it adds up.
+    pub ledger: Ledger,
+    /// What was made.
+    pub manifest: Manifest,
+}
+
+/// Runs the pipeline; what an earlier try of the same run finished is kept.
+///
+/// # Errors
+/// What its steps raise; [`StepError::InvalidInput`] if the run is finished with other options or reference
+/// data and `force` is not set.
+pub fn run(request: &RunRequest, handle: &Handle) -> Result<RunResult, StepError> {
+    let mut plan = plan(request, handle)?;
+    let run = RunStore::new(&request.store, &plan.run_id);
+    match take(&run, &mut plan, handle)? {
+        Taken::Finished(result) => return Ok(*result),
+        Taken::Ours => {}
+    }
+    // Bad reference data ends the run before anything lands.
+    handle.block_on(reference::index(&request.store, &plan))?;
+
+    let options = plan.options();
+    let landing = land(
+        &LandRequest {
+            run: &run,
+            run_id: plan.run_id.clone(),
+            generation: plan.generation,
+            location: &request.location,
+            source_identity: plan.source_identity.clone(),
+            columns: options.columns.clone(),
+            row_group_records: options.row_group_records(),
+            checklist: plan.checklist.clone(),
+        },
+        handle,
+    )?;
+    let subsets = handle.block_on(count_subsets(&PartStores::new(&request.store, []), &plan))?;
+    annotate_all(&run, &plan, &landing, &subsets, request.threads, handle)?;
+    summarize(&run, handle)
+}
+
+/// Merges the partial counts of a run whose subsets are all annotated, closes its ledger and writes its
+/// manifest.
+///
+/// # Errors
+/// [`StepError::CountMismatch`] if the ledger does not add up or a subset is missing.
+pub fn summarize(run: &RunStore, handle: &Handle) -> Result<RunResult, StepError> {
+    let store = run.store();
+    let plan = handle.block_on(run.plan())?;
+    let summary = handle.block_on(summaries::summarize(store, &plan))?;
+    let now = jiff::Timestamp::now();
+    let manifest = handle.block_on(summaries::finish(store, &plan, &summary, Vec::new(), now))?;
+    Ok(RunResult { store: store.clone(), ledger: summary.ledger, manifest })
+}
+
+fn plan(request: &RunRequest, handle: &Handle) -> Result<Plan, StepError> {
+    let identity = request.location.identity(&request.location.files(handle)?)?;
+    Ok(Plan {
+        run_id: RunId::of_file(request.location.name(), &[&identity]),
+        execution_arn: LOCAL_EXECUTION.to_owned(),
+        generation: 1,
+        planned_at: jiff::Timestamp::now(),
+        input: Input { origin: Origin::Source(request.location.uri()?), options: request.options.clone() },
+        source_identity: Some(identity),
+        checklist: request.options.checklist.clone(),
+        reference: reference::pin_files(
+            request.layers.as_deref(),
+            request.riis.as_deref(),
+            &request.options,
+        )?,
+    })
+}
+
+/// What taking the run found.
+enum Taken {
+    /// It is ours to do; the plan has its generation.
+    Ours,
+    /// It is finished just as asked.
+    Finished(Box<RunResult>),
+}
+
+/// Takes the run: a new one, one that was not finished, or by `force` a finished one anew.
+fn take(run: &RunStore, plan: &mut Plan, handle: &Handle) -> Result<Taken, StepError> {
+    let key = run.layout().plan();
+    if handle.block_on(run.store().put_if_absent(&key, run_store::to_json(plan)))? == Conditional::Written {
+        return Ok(Taken::Ours);
+    }
+    let before = handle.block_on(run.plan())?;
+    if before.execution_arn != LOCAL_EXECUTION {
+        return Err(StepError::RunTakenOver(format!(
+            "{}: run {} belongs to the execution {}; choose another --out",
+            run.store().uri(),
+            plan.run_id,
+            before.execution_arn
+        )));
+    }
+    let force = plan.options().force;
+    let same_work = Plan { planned_at: plan.planned_at, generation: plan.generation, ..unforced(&before) }
+        == unforced(plan);
+    match handle.block_on(run.manifest())? {
+        Some(manifest) if manifest.generation == before.generation && !force => {
+            if !same_work {
+                return Err(StepError::InvalidInput(format!(
+                    "run {} is finished in {} with other options or reference data: set --force to do it again, \
+                     or choose another --out",
+                    plan.run_id,
+                    run.store().uri()
+                )));
+            }
+            let ledger = handle.block_on(run.ledger())?;
+            return Ok(Taken::Finished(Box::new(RunResult { store: run.store().clone(), ledger, manifest })));
+        }
+        // Not finished, and the same work: what is done of it is kept.
+        None if same_work => *plan = before,
+        _ => plan.generation = before.generation + 1,
+    }
+    handle.block_on(run.write(&key, plan))?;
+    Ok(Taken::Ours)
+}
+
+fn unforced(plan: &Plan) -> Plan {
+    let mut plan = plan.clone();
+    plan.input.options.force = false;
+    plan
+}
+
+/// Annotates all subsets, several at a time; after the first failure no further one is begun.
+fn annotate_all(
+    run: &RunStore,
+    plan: &Plan,
+    landing: &Landing,
+    subsets: &Subsets,
+    threads: Option<NonZeroUsize>,
+    handle: &Handle,
+) -> Result<(), StepError> {
+    let bench = Workbench::new(run, plan.clone(), landing, handle)?;
+    let next = AtomicUsize::new(0);
+    let failure = Mutex::new(None);
+    let progress = Mutex::new(Progress::records("annotating", Some(subsets.records)));
+    let work = || {
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(subset) = subsets.subsets.get(index) else { break };
+            let count = |records| {
+                if let Ok(mut progress) = progress.lock() {
+                    progress.add(records);
+                }
+            };
+            if let Err(error) = bench.annotate(index, subset, &count) {
+                next.store(subsets.subsets.len(), Ordering::Relaxed);
+                if let Ok(mut failure) = failure.lock() {
+                    failure.get_or_insert(error);
+                }
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..threads.map_or(1, NonZeroUsize::get).min(subsets.subsets.len()) {
+            scope.spawn(work);
+        }
+    });
+    let lost = || StepError::Internal("a worker thread panicked".into());
+    if let Some(error) = failure.into_inner().map_err(|_| lost())? {
+        return Err(error);
+    }
+    progress.into_inner().map_err(|_| lost())?.finish();
+    Ok(())
+}
