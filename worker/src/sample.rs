@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn the_register_speaks_of_the_download() {
         let dir = tempfile::tempdir().unwrap();
-        let files = write(dir.path(), 2_000, 1).unwrap();
+        let files = write(dir.path(), 5_000, 1).unwrap();
         let csv = std::fs::read(&files.riis).unwrap();
         let register = bisonflow_riis::Register::read("sample-riis.csv", &csv).unwrap();
         for region in bisonflow_riis::RiisRegion::ALL {

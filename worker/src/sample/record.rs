@@ -71,7 +71,7 @@ impl<'a> Record<'a> {
             country: country(&county.stusps, random),
             state: &county.stusps,
             county: &county.namelsad,
-            issue: *random.of(&[
+            issue: random.of::<&'static str>(&[
                 "",
                 "",
                 "COORDINATE_ROUNDED",
@@ -79,7 +79,7 @@ impl<'a> Record<'a> {
             ]),
             has_geospatial_issues: false,
             is_absent: false,
-            basis: *random.of(&[
+            basis: random.of::<&'static str>(&[
                 "HUMAN_OBSERVATION",
                 "HUMAN_OBSERVATION",
                 "PRESERVED_SPECIMEN",
@@ -90,7 +90,7 @@ impl<'a> Record<'a> {
             individuals: random.percent(30).then(|| 1 + random.below(20)),
             uncertainty_m: random.percent(70).then(|| 1 + random.below(5000)),
             elevation_m: random.percent(20).then(|| random.below(3000)),
-            license: *random.of(&["CC0_1_0", "CC_BY_4_0", "CC_BY_NC_4_0"]),
+            license: random.of::<&'static str>(&["CC0_1_0", "CC_BY_4_0", "CC_BY_NC_4_0"]),
         };
         record.spoil(random);
         record

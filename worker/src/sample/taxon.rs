@@ -207,7 +207,7 @@ impl Taxa {
             // Some under a synonym's key, as the real register has them, and a few without any.
             let key = match index % 30 {
                 3 | 17 => taxon.species_key.to_string(),
-                8 => taxon.synonym_key().to_string(),
+                8 | 18 | 28 => taxon.synonym_key().to_string(),
                 23 => String::new(),
                 _ => continue,
             };
