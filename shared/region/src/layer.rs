@@ -49,6 +49,8 @@ pub struct LayerReport {
     pub regions: u64,
     /// Features beyond the first of their id: parts of one region.
     pub repeated_ids: u64,
+    /// Regions that hold no place, since their rings have no area: nothing will ever be counted in them.
+    pub without_area: u64,
     /// Rings that were used.
     pub rings: u64,
     /// Vertices of these rings.
@@ -77,6 +79,7 @@ pub struct Layer {
 struct Region {
     id: String,
     bounds: Option<Bounds>,
+    has_area: bool,
 }
 
 impl Layer {
@@ -119,7 +122,7 @@ impl Layer {
                 }
                 region_of.push(place as u32);
             }
-            regions.push(Region { id: (*id).to_owned(), bounds });
+            regions.push(Region { id: (*id).to_owned(), bounds, has_area: false });
         }
         if report.rings == 0 {
             return Err(origin.unreadable("expected polygons, found none that belong to the layer"));
@@ -131,6 +134,11 @@ impl Layer {
             let [lon, lat] = place.map(|degrees| degrees.to_string());
             RegionError::Crowded { layer: config.name.clone(), limit, found, lon, lat }
         })?;
+        // A feature with an edge that does not cancel out is in some set.
+        for &feature in feature_sets.iter().flatten() {
+            regions[region_of[feature as usize] as usize].has_area = true;
+        }
+        report.without_area = regions.iter().filter(|region| !region.has_area).count() as u64;
         let (set_of, members) = choose(config, &feature_sets, &region_of, &ranks);
         let values = Values::new(config, &firsts, &members);
         Ok(Layer { name: config.name.clone(), report, regions, grid, set_of, members, values })
@@ -181,6 +189,11 @@ impl Layer {
     /// The ids of all regions in the order of their bytes, those that never count included.
     pub fn region_ids(&self) -> impl ExactSizeIterator<Item = &str> {
         self.regions.iter().map(|region| region.id.as_str())
+    }
+
+    /// The ids of the regions that hold no place, since their rings have no area.
+    pub fn ids_without_area(&self) -> Vec<&str> {
+        self.regions.iter().filter(|region| !region.has_area).map(|region| region.id.as_str()).collect()
     }
 
     /// The box of all regions.
