@@ -76,11 +76,12 @@ impl Workbench {
         progress: &dyn Fn(u64),
     ) -> Result<SubsetReport, StepError> {
         let layout = self.run.layout();
-        if let Some(report) = self.handle.block_on(self.run.subset_report(index))? {
-            if report.generation == self.plan.generation && report.tally.records == subset.records {
-                progress(subset.records);
-                return Ok(report);
-            }
+        if let Some(report) = self.handle.block_on(self.run.subset_report(index))?
+            && report.generation == self.plan.generation
+            && report.tally.records == subset.records
+        {
+            progress(subset.records);
+            return Ok(report);
         }
         match self.annotate_records(index, subset, progress) {
             Ok(report) => {

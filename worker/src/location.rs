@@ -206,10 +206,11 @@ fn s3_files(uri: &S3Uri, handle: &Handle) -> Result<Vec<SourceFile>, StepError> 
         e_tag: meta.e_tag.map(|tag| tag.trim_matches('"').to_owned()),
         open: Opener::Object(objects.clone(), meta.location, handle.clone()),
     };
-    if !uri.key().is_empty() && !uri.key().ends_with('/') {
-        if let Some(meta) = handle.block_on(store.head(uri.key()))? {
-            return Ok(vec![file(meta)]);
-        }
+    if !uri.key().is_empty()
+        && !uri.key().ends_with('/')
+        && let Some(meta) = handle.block_on(store.head(uri.key()))?
+    {
+        return Ok(vec![file(meta)]);
     }
     let found = handle.block_on(store.list(uri.key()))?;
     Ok(found.into_iter().filter(|meta| meta.location.filename().is_some_and(is_data)).map(file).collect())

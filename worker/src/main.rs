@@ -19,7 +19,6 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error = %error.name(), "{error}");
-            eprintln!("bisonflow: {}: {error}", error.name());
             ExitCode::from(error.exit_code())
         }
     }

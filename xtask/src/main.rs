@@ -1,5 +1,7 @@
 //! The commands of the README and of CI: `cargo xtask run`, `cargo xtask test`, `cargo xtask reference make`.
 
+#![expect(clippy::print_stdout, reason = "a tool that people run; its results go to standard output")]
+
 mod command;
 mod local_cloud;
 mod reference;

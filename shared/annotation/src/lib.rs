@@ -5,6 +5,8 @@
 
 mod regions;
 mod status;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! The documents of one run.
 
-use bisonflow_contract::document::{Ledger, Landing, Manifest, Plan, SubsetFailure, SubsetReport, Subsets};
+use bisonflow_contract::document::{Landing, Ledger, Manifest, Plan, SubsetFailure, SubsetReport, Subsets};
 use bisonflow_contract::layout::RunLayout;
 use bisonflow_contract::{RunId, RunRef, StepError};
 use serde::Serialize;
@@ -53,7 +53,10 @@ impl RunStore {
 
     async fn need<T: DeserializeOwned>(&self, key: String, made_by: &str) -> Result<T, StepError> {
         self.read(&key).await?.ok_or_else(|| {
-            StepError::Internal(format!("{} is not there: {made_by} has to come first", self.store.uri_of(&key)))
+            StepError::Internal(format!(
+                "{} is not there: {made_by} has to come first",
+                self.store.uri_of(&key)
+            ))
         })
     }
 
@@ -131,7 +134,8 @@ impl RunStore {
 
 /// A document as it lies in the store: indented, with a final newline.
 pub fn to_json<T: Serialize>(document: &T) -> String {
-    let mut text = serde_json::to_string_pretty(document).expect("our documents have string keys and no failing parts");
+    let mut text =
+        serde_json::to_string_pretty(document).expect("our documents have string keys and no failing parts");
     text.push('\n');
     text
 }

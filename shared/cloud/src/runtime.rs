@@ -5,18 +5,19 @@ use std::collections::BTreeMap;
 use bisonflow_contract::StepError;
 use tracing_subscriber::EnvFilter;
 
-/// How log lines look; they go to standard error, and `RUST_LOG` chooses them (default `info`).
+/// How log lines look; they go to standard error, and `RUST_LOG` chooses them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Logs {
-    /// One JSON object per line, for machines.
+    /// One JSON object per line, for machines; `info` and above unless told otherwise.
     Json,
-    /// Plain lines, for people.
+    /// Plain lines, for people who watch a progress bar; `warn` and above unless told otherwise.
     Text,
 }
 
 /// Sets up telemetry, once per process; a second call does nothing.
 pub fn telemetry(logs: Logs) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let default = if logs == Logs::Json { "info" } else { "warn" };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // It fails only if telemetry is set up already, and that is fine.
     let _ = match logs {

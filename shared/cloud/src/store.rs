@@ -94,7 +94,10 @@ impl Store {
         if root.starts_with("s3://") {
             let uri: S3Uri = root.parse()?;
             if !uri.key().is_empty() {
-                return Err(StepError::invalid("root", format_args!("found {root}, expected a bucket without a key")));
+                return Err(StepError::invalid(
+                    "root",
+                    format_args!("found {root}, expected a bucket without a key"),
+                ));
             }
             Store::bucket(uri.bucket())
         } else {
@@ -166,7 +169,11 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::get`].
-    pub async fn put_if_absent(&self, key: &str, content: impl Into<PutPayload> + Send) -> Result<Conditional, StepError> {
+    pub async fn put_if_absent(
+        &self,
+        key: &str,
+        content: impl Into<PutPayload> + Send,
+    ) -> Result<Conditional, StepError> {
         self.put_conditional(key, content.into(), PutMode::Create).await
     }
 
@@ -189,7 +196,12 @@ impl Store {
         self.put_conditional(key, content.into(), mode).await
     }
 
-    async fn put_conditional(&self, key: &str, content: PutPayload, mode: PutMode) -> Result<Conditional, StepError> {
+    async fn put_conditional(
+        &self,
+        key: &str,
+        content: PutPayload,
+        mode: PutMode,
+    ) -> Result<Conditional, StepError> {
         match self.objects.put_opts(&path(key)?, content, PutOptions::from(mode)).await {
             Ok(_) => Ok(Conditional::Written),
             Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
@@ -205,8 +217,12 @@ impl Store {
     /// As [`Store::get`].
     pub async fn list(&self, prefix: &str) -> Result<Vec<ObjectMeta>, StepError> {
         let folder = path(prefix.trim_end_matches('/'))?;
-        let mut found: Vec<ObjectMeta> =
-            self.objects.list(Some(&folder)).try_collect().await.map_err(|error| self.failed(prefix, error))?;
+        let mut found: Vec<ObjectMeta> = self
+            .objects
+            .list(Some(&folder))
+            .try_collect()
+            .await
+            .map_err(|error| self.failed(prefix, error))?;
         found.sort_by(|a, b| a.location.cmp(&b.location));
         Ok(found)
     }
@@ -281,7 +297,8 @@ mod tests {
         for key in ["a/run=x/1", "a/run=x/2", "a/run=xy/1", "b/1"] {
             store.put(key, "").await.unwrap();
         }
-        let keys = |found: Vec<ObjectMeta>| found.into_iter().map(|m| m.location.to_string()).collect::<Vec<_>>();
+        let keys =
+            |found: Vec<ObjectMeta>| found.into_iter().map(|m| m.location.to_string()).collect::<Vec<_>>();
         assert_eq!(keys(store.list("a/run=x/").await.unwrap()), ["a/run=x/1", "a/run=x/2"]);
         store.delete(["a/run=x/1".to_owned(), "a/absent".to_owned()]).await.unwrap();
         assert_eq!(keys(store.list("a/").await.unwrap()), ["a/run=x/2", "a/run=xy/1"]);

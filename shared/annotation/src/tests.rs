@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::io::Cursor;
 
 use arrow::array::{Array, AsArray, RecordBatch};
-use bisonflow_annotation::{Annotator, STATUS_COLUMNS};
 use bisonflow_contract::document::{LayerCount, RiisCounts};
 use bisonflow_contract::input::{FilterName, Options};
 use bisonflow_occurrence::{Filters, ReadOptions};
 use bisonflow_region::{Index, LayersConfig};
 use bisonflow_riis::Register;
+
+use crate::{Annotator, STATUS_COLUMNS};
 
 const LAYERS: &str = r#"
 riis_region_from = "census_state"
@@ -50,44 +51,76 @@ const REGISTER: &str = "locality,scientificName,Introduced or Invasive,GBIF taxo
 const HEADER: &str = "gbifID\tdecimalLongitude\tdecimalLatitude\tacceptedTaxonKey\ttaxonKey\tspeciesKey\tspecies\t\
                       taxonRank\tcountryCode\tbasisOfRecord\n";
 
-/// gbifID, lon, lat, accepted, taxon, species key, species, rank, country → county, parks, assessment, matched by,
-/// reason.
-const ROWS: [(&str, Option<&str>, &[&str], &str, Option<&str>, &str); 7] = [
-    (
-        "1\t0.1\t0.1\t7\t9\t9\tAus bus\tSPECIES\tUS",
-        Some("KS Douglas County"),
-        &["Large", "Small"],
-        "invasive",
-        Some("accepted"),
-        "matched",
-    ),
-    (
-        "2\t0.5\t0.5\t\t7\t7\tAus bus\tSPECIES\tUS",
-        Some("KS Douglas County"),
-        &["Large"],
-        "invasive",
-        Some("taxon"),
-        "matched",
-    ),
-    (
-        "3\t0.9\t0.9\t\t70\t7\tAus bus\tSUBSPECIES\tUS",
-        Some("KS Douglas County"),
-        &[],
-        "invasive",
-        Some("species"),
-        "matched",
-    ),
-    (
-        "4\t0.9\t0.9\t\t8\t8\tAus cus\tSPECIES\tUS",
-        Some("KS Douglas County"),
-        &[],
-        "not_listed",
-        None,
-        "not_listed",
-    ),
-    ("5\t1.0\t0.5\t\t7\t7\tAus bus\tSPECIES\tUS", Some("GU Guam"), &[], "not_assessed", None, "territory"),
-    ("6\t2.0\t0.5\t\t7\t7\tAus bus\tSPECIES\tUS", None, &[], "not_assessed", None, "outside_layer"),
-    ("7\t0.5\t0.9\t\t0\t\t\tSPECIES\tUS", Some("KS Douglas County"), &[], "not_assessed", None, "no_key"),
+/// A landed row (gbifID, lon, lat, accepted key, taxon key, species key, species, rank, country), and what it gets.
+struct Case {
+    row: &'static str,
+    county: Option<&'static str>,
+    parks: &'static [&'static str],
+    assessment: &'static str,
+    matched_key: Option<&'static str>,
+    reason: &'static str,
+}
+
+const DOUGLAS: Option<&str> = Some("KS Douglas County");
+
+const CASES: [Case; 7] = [
+    Case {
+        row: "1\t0.1\t0.1\t7\t9\t9\tAus bus\tSPECIES\tUS",
+        county: DOUGLAS,
+        parks: &["Large", "Small"],
+        assessment: "invasive",
+        matched_key: Some("accepted"),
+        reason: "matched",
+    },
+    Case {
+        row: "2\t0.5\t0.5\t\t7\t7\tAus bus\tSPECIES\tUS",
+        county: DOUGLAS,
+        parks: &["Large"],
+        assessment: "invasive",
+        matched_key: Some("taxon"),
+        reason: "matched",
+    },
+    Case {
+        row: "3\t0.9\t0.9\t\t70\t7\tAus bus\tSUBSPECIES\tUS",
+        county: DOUGLAS,
+        parks: &[],
+        assessment: "invasive",
+        matched_key: Some("species"),
+        reason: "matched",
+    },
+    Case {
+        row: "4\t0.9\t0.9\t\t8\t8\tAus cus\tSPECIES\tUS",
+        county: DOUGLAS,
+        parks: &[],
+        assessment: "not_listed",
+        matched_key: None,
+        reason: "not_listed",
+    },
+    // On the border of the two counties: a step east is Guam.
+    Case {
+        row: "5\t1.0\t0.5\t\t7\t7\tAus bus\tSPECIES\tUS",
+        county: Some("GU Guam"),
+        parks: &[],
+        assessment: "not_assessed",
+        matched_key: None,
+        reason: "territory",
+    },
+    Case {
+        row: "6\t2.0\t0.5\t\t7\t7\tAus bus\tSPECIES\tUS",
+        county: None,
+        parks: &[],
+        assessment: "not_assessed",
+        matched_key: None,
+        reason: "outside_layer",
+    },
+    Case {
+        row: "7\t0.5\t0.9\t\t0\t\t\tSPECIES\tUS",
+        county: DOUGLAS,
+        parks: &[],
+        assessment: "not_assessed",
+        matched_key: None,
+        reason: "no_key",
+    },
 ];
 
 fn landed(rows: &[&str]) -> RecordBatch {
@@ -117,21 +150,22 @@ fn text<'a>(batch: &'a RecordBatch, column: &str, row: usize) -> Option<&'a str>
 
 #[test]
 fn each_record_gets_its_regions_and_status() {
-    let rows: Vec<&str> = ROWS.iter().map(|row| row.0).collect();
+    let rows: Vec<&str> = CASES.iter().map(|case| case.row).collect();
     let annotated = annotator(Some(REGISTER)).annotate(&landed(&rows)).unwrap();
     let batch = &annotated.batch;
-    for (row, (source, county, parks, assessment, matched_key, reason)) in ROWS.iter().enumerate() {
-        assert_eq!(text(batch, "state_county", row), *county, "{source}");
-        assert_eq!(text(batch, "riis_assessment", row), Some(*assessment), "{source}");
-        assert_eq!(text(batch, "riis_matched_key", row), *matched_key, "{source}");
-        assert_eq!(text(batch, "riis_reason", row), Some(*reason), "{source}");
+    for (row, case) in CASES.iter().enumerate() {
+        let source = case.row;
+        assert_eq!(text(batch, "state_county", row), case.county, "{source}");
+        assert_eq!(text(batch, "riis_assessment", row), Some(case.assessment), "{source}");
+        assert_eq!(text(batch, "riis_matched_key", row), case.matched_key, "{source}");
+        assert_eq!(text(batch, "riis_reason", row), Some(case.reason), "{source}");
         let found = batch.column_by_name("park_name").unwrap().as_list::<i32>();
         let names: Vec<String> = if found.is_null(row) {
             Vec::new()
         } else {
             found.value(row).as_string::<i32>().iter().map(|name| name.unwrap().to_owned()).collect()
         };
-        assert_eq!(names, *parks, "{source}");
+        assert_eq!(names, case.parks, "{source}");
     }
     assert_eq!(text(batch, "riis_occurrence_id", 0), Some("row-7"));
     assert_eq!(text(batch, "taxonkey_species", 1), Some("7 Aus bus"));
@@ -169,7 +203,7 @@ fn filtered_records_are_counted_and_do_not_go_on() {
 
 #[test]
 fn without_a_register_nothing_is_assessed() {
-    let annotated = annotator(None).annotate(&landed(&[ROWS[0].0])).unwrap();
+    let annotated = annotator(None).annotate(&landed(&[CASES[0].row])).unwrap();
     assert_eq!(text(&annotated.batch, "riis_region", 0), Some("L48"));
     assert_eq!(text(&annotated.batch, "riis_assessment", 0), Some("not_assessed"));
     assert_eq!(text(&annotated.batch, "riis_reason", 0), None);
@@ -178,7 +212,7 @@ fn without_a_register_nothing_is_assessed() {
 
 #[test]
 fn batches_may_be_cut_anywhere() {
-    let rows: Vec<&str> = ROWS.iter().map(|row| row.0).collect();
+    let rows: Vec<&str> = CASES.iter().map(|case| case.row).collect();
     let annotator = annotator(Some(REGISTER));
     let whole = landed(&rows);
     let all = annotator.annotate(&whole).unwrap();
