@@ -12,4 +12,6 @@ pub mod object_file;
 pub mod progress;
 pub mod report;
 pub mod run;
+#[cfg(test)]
+mod run_tests;
 pub mod sample;
