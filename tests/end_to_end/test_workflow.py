@@ -169,7 +169,10 @@ def test_two_executions_at_once_make_one_run(stack: Stack, sample: Path) -> None
     assert sorted(end.output["plan"]["outcome"] for end in ends) == ["Duplicate"] * 3 + ["Planned"]
 
 
-EVENTS = ["start-crawler", "add-annotation-fields", "count-subsets", "submit-batch-job", "summarize-run"]
+EVENTS = [
+    "launch-spot-downloader", "launch-spot-downloader-terminate", "start-crawler", "start-crawler-check",
+    "add-annotation-fields", "count-subsets", "submit-batch-job", "summarize-run",
+]  # fmt: skip
 
 
 def test_the_events_for_one_function_are_true(stack: Stack, sample: Path) -> None:
@@ -182,13 +185,19 @@ def test_the_events_for_one_function_are_true(stack: Stack, sample: Path) -> Non
     plan = stack.document(run["run_id"], "plan.json")
     # The events name an execution of another account: let it hold the run.
     stack.put(f"runs/run={run['run_id']}/plan.json", json.dumps({**plan, **run}).encode())
-    names = {
-        name.split("-")[1]: name
-        for name in (function["FunctionName"] for function in stack.functions.list_functions()["Functions"])
-    }
+    names = [function["FunctionName"] for function in stack.functions.list_functions()["Functions"]]
+    plan_run = next(name for name in names if "PlanRunFunction" in name)
+    # The bucket of the event is another account's: what is said of it is an error of our own, by name.
+    answer = stack.functions.invoke(FunctionName=plan_run, Payload=(folder / "plan-run.json").read_bytes())
+    assert json.loads(answer["Payload"].read())["errorType"] in ("DownloadNotAvailable", "SourceUnavailable", "Internal")
+    request = json.loads((folder / "plan-run.json").read_text())
+    request["input"]["source"] = f"s3://{stack.bucket}/uploads/{key}.zip"
+    answer = stack.functions.invoke(FunctionName=plan_run, Payload=json.dumps(request).encode())
+    assert json.loads(answer["Payload"].read())["outcome"] == "Duplicate"
     for event in EVENTS:
-        logical = "".join(part.capitalize() for part in event.split("-")) + "Function"
-        name = next(full for full in names.values() if logical in full)
+        step = event.removesuffix("-terminate").removesuffix("-check")
+        logical = "".join(part.capitalize() for part in step.split("-")) + "Function"
+        name = next(full for full in names if logical in full)
         answer = stack.functions.invoke(FunctionName=name, Payload=(folder / f"{event}.json").read_bytes())
         told = json.loads(answer["Payload"].read())
         assert "FunctionError" not in answer, (event, told)

@@ -18,7 +18,7 @@ const LAMBDA_TRANSIENT: [&str; 5] = [
 ];
 
 /// A function that crashed or ran out of its time: tried again, as every step may be repeated.
-const CRASHED: [&str; 2] = ["Lambda.Unknown", "Sandbox.Timedout"];
+const CRASHED: [&str; 3] = ["Lambda.Unknown", "Runtime.ExitError", "Sandbox.Timedout"];
 
 fn is_of_aws(name: &str) -> bool {
     name.starts_with("States.") || LAMBDA_TRANSIENT.contains(&name) || CRASHED.contains(&name)

@@ -43,6 +43,7 @@ impl Workbench {
     ) -> Result<Workbench, StepError> {
         let store = run.store();
         let config = handle.block_on(reference::layers_config(store, &plan))?;
+        reference::check_extra_columns(&config, &landing.extra_columns)?;
         let index = handle.block_on(reference::index(store, &plan))?;
         let register = handle.block_on(reference::register(store, &plan))?;
         let summaries = config
@@ -85,6 +86,7 @@ impl Workbench {
         }
         match self.annotate_records(index, subset, progress) {
             Ok(report) => {
+                self.check_generation()?;
                 self.handle.block_on(self.run.store().delete([layout.subset_failure(index)]))?;
                 self.handle.block_on(self.run.write(&layout.subset_report(index), &report))?;
                 Ok(report)
@@ -139,6 +141,7 @@ impl Workbench {
                 )));
             }
         }
+        self.check_generation()?;
         let bytes = part.finish()?;
         for (summary, content) in counts.finish()? {
             self.handle.block_on(self.run.store().put(&layout.partial(index, &summary), content))?;
@@ -150,6 +153,13 @@ impl Workbench {
             annotated_part: Part { uri: key, records: Some(tally.annotated), bytes },
             tally,
         })
+    }
+
+    /// Whether the run is still of the generation that was begun. What an older one has in hand must not
+    /// overwrite what a newer one has made.
+    fn check_generation(&self) -> Result<(), StepError> {
+        let current = self.handle.block_on(self.run.plan())?.generation;
+        same_generation("plan.json", &self.plan, current)
     }
 
     /// The batches of some row groups, with the schema of `occurrences`.
@@ -186,7 +196,7 @@ impl Workbench {
             StepError::SourceUnavailable(format!("{}: the part is not there", store.uri_of(&key)))
         })?;
         let (objects, path) = store.object(&key)?;
-        Ok(ObjectReader::new(objects, path, meta.size, self.handle.clone()))
+        Ok(ObjectReader::new(objects, path, &meta, self.handle.clone()))
     }
 }
 
@@ -241,13 +251,9 @@ pub fn annotate(
     handle: &Handle,
 ) -> Result<SubsetReport, StepError> {
     let plan = handle.block_on(run.plan())?;
-    if plan.generation != generation {
-        return Err(StepError::RunTakenOver(format!(
-            "run {}: plan.json is of generation {}, this job of {generation}; it has to stop",
-            plan.run_id, plan.generation
-        )));
-    }
+    same_generation("this job", &plan, generation)?;
     let subsets = handle.block_on(run.subsets())?;
+    same_generation("subsets.json", &plan, subsets.generation)?;
     let subset = subsets.subsets.get(index).ok_or_else(|| {
         StepError::invalid(
             "subset",
@@ -259,6 +265,7 @@ pub fn annotate(
         )
     })?;
     let landing = handle.block_on(run.landing())?;
+    same_generation("landing.json", &plan, landing.generation)?;
     let bench = Workbench::new(run, plan, &landing, handle)?;
     let progress = std::sync::Mutex::new(Progress::records("annotating", Some(subset.records)));
     let report = bench.annotate(index, subset, &|records| {
@@ -270,4 +277,14 @@ pub fn annotate(
         progress.finish();
     }
     Ok(report)
+}
+
+fn same_generation(document: &str, plan: &Plan, found: u32) -> Result<(), StepError> {
+    if found == plan.generation {
+        return Ok(());
+    }
+    Err(StepError::RunTakenOver(format!(
+        "run {}: {document} is of generation {found}, this work of {}; it has to stop",
+        plan.run_id, plan.generation
+    )))
 }

@@ -16,7 +16,7 @@ use tokio::runtime::Handle;
 use crate::land::{LandRequest, land as land_records};
 use crate::location::Location;
 
-/// How often the waiting state hears that the work goes on; it gives up after an hour of silence.
+/// How often the waiting state hears that the work goes on; it gives up after a quarter of an hour of silence.
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(60);
 /// Where GBIF serves the file of a download; it redirects to wherever the file lies.
 const GBIF_DOWNLOAD: &str = "https://api.gbif.org/v1/occurrence/download/request";

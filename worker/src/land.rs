@@ -52,7 +52,10 @@ pub struct LandRequest<'a> {
 pub fn land(request: &LandRequest<'_>, handle: &Handle) -> Result<Landing, StepError> {
     let (run, layout) = (request.run, request.run.layout());
     if let Some(landing) = handle.block_on(run.read::<Landing>(&layout.landing()))? {
-        if landing.generation == request.generation && landing.source_identity == request.source_identity {
+        if landing.generation == request.generation
+            && landing.source_identity == request.source_identity
+            && is_whole(run, &landing, handle)?
+        {
             tracing::info!(records = landing.records.landed, "land: already finished");
             return Ok(landing);
         }
@@ -62,6 +65,7 @@ pub fn land(request: &LandRequest<'_>, handle: &Handle) -> Result<Landing, StepE
     let landed = land_files(request, &mut parts, handle);
     match landed {
         Ok(landing) => {
+            // Should one of these fail, the next try finds no landing.json and lands anew.
             delete_other_parts(run, &landing, handle)?;
             handle.block_on(run.write(&layout.landing(), &landing))?;
             Ok(landing)
@@ -199,6 +203,14 @@ impl Totals {
         self.entry_crc32 = summary.entry_crc32;
         Ok(())
     }
+}
+
+/// Whether every part is there with its length.
+fn is_whole(run: &RunStore, landing: &Landing, handle: &Handle) -> Result<bool, StepError> {
+    let found = handle.block_on(run.store().list(&run.layout().partition(OCCURRENCES)))?;
+    let found: BTreeMap<String, u64> =
+        found.into_iter().map(|meta| (meta.location.to_string(), meta.size)).collect();
+    Ok(landing.parts.iter().all(|part| found.get(&part.uri) == Some(&part.bytes)))
 }
 
 /// Parts of an older landing that the new one has not overwritten.

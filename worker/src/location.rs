@@ -48,7 +48,7 @@ pub struct SourceFile {
 
 enum Opener {
     Local(PathBuf),
-    Object(Arc<dyn ObjectStore>, Path, Handle),
+    Object(Arc<dyn ObjectStore>, Path, ObjectMeta, Handle),
 }
 
 impl SourceFile {
@@ -61,8 +61,8 @@ impl SourceFile {
             Opener::Local(path) => std::fs::File::open(path)
                 .map(|file| Box::new(file) as Box<dyn ReadSeek>)
                 .map_err(|error| StepError::SourceUnavailable(format!("{}: {error}", self.uri))),
-            Opener::Object(objects, path, handle) => {
-                Ok(Box::new(ObjectReader::new(objects.clone(), path.clone(), self.bytes, handle.clone())))
+            Opener::Object(objects, path, meta, handle) => {
+                Ok(Box::new(ObjectReader::new(objects.clone(), path.clone(), meta, handle.clone())))
             }
         }
     }
@@ -203,8 +203,8 @@ fn s3_files(uri: &S3Uri, handle: &Handle) -> Result<Vec<SourceFile>, StepError> 
         name: meta.location.filename().unwrap_or_default().to_owned(),
         uri: store.uri_of(meta.location.as_ref()),
         bytes: meta.size,
-        e_tag: meta.e_tag.map(|tag| tag.trim_matches('"').to_owned()),
-        open: Opener::Object(objects.clone(), meta.location, handle.clone()),
+        e_tag: meta.e_tag.as_ref().map(|tag| tag.trim_matches('"').to_owned()),
+        open: Opener::Object(objects.clone(), meta.location.clone(), meta, handle.clone()),
     };
     if !uri.key().is_empty()
         && !uri.key().ends_with('/')
@@ -238,8 +238,8 @@ fn http_file(url: &str, handle: &Handle) -> Result<SourceFile, StepError> {
         name: Location::Http(url.to_owned()).name().to_owned(),
         uri: url.to_owned(),
         bytes: meta.size,
-        e_tag: meta.e_tag.map(|tag| tag.trim_matches('"').to_owned()),
-        open: Opener::Object(Arc::new(objects), path, handle.clone()),
+        e_tag: meta.e_tag.as_ref().map(|tag| tag.trim_matches('"').to_owned()),
+        open: Opener::Object(Arc::new(objects), path, meta, handle.clone()),
     })
 }
 

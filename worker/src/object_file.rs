@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, WriteMultipart};
+use object_store::{GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt, WriteMultipart};
 use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
 use tokio::runtime::Handle;
@@ -26,6 +26,7 @@ pub struct ObjectReader {
     objects: Arc<dyn ObjectStore>,
     path: Path,
     length: u64,
+    e_tag: Option<String>,
     handle: Handle,
     position: u64,
     window: Bytes,
@@ -33,14 +34,23 @@ pub struct ObjectReader {
 }
 
 impl ObjectReader {
-    /// The object at `path`, `length` bytes long; requests run on `handle`, so that this must not be used on
-    /// one of its threads.
-    pub fn new(objects: Arc<dyn ObjectStore>, path: Path, length: u64, handle: Handle) -> Self {
-        ObjectReader { objects, path, length, handle, position: 0, window: Bytes::new(), window_start: 0 }
+    /// The object at `path` that `meta` tells of; one that has changed since is an error, never a splice of two.
+    /// Requests run on `handle`, so that this must not be used on one of its threads.
+    pub fn new(objects: Arc<dyn ObjectStore>, path: Path, meta: &ObjectMeta, handle: Handle) -> Self {
+        // A weak tag says nothing of bytes.
+        let e_tag = meta.e_tag.clone().filter(|tag| !tag.starts_with("W/"));
+        let (length, window) = (meta.size, Bytes::new());
+        ObjectReader { objects, path, length, e_tag, handle, position: 0, window, window_start: 0 }
     }
 
     fn range(&self, start: u64, end: u64) -> io::Result<Bytes> {
-        self.handle.block_on(self.objects.get_range(&self.path, start..end)).map_err(io::Error::other)
+        let options = GetOptions {
+            range: Some((start..end).into()),
+            if_match: self.e_tag.clone(),
+            ..GetOptions::default()
+        };
+        let get = async { self.objects.get_opts(&self.path, options).await?.bytes().await };
+        self.handle.block_on(get).map_err(io::Error::other)
     }
 
     /// What of the window lies at the position; filled if it is empty.
@@ -174,7 +184,8 @@ mod tests {
         writer.write_all(&content).unwrap();
         assert_eq!(writer.finish().unwrap(), content.len() as u64);
 
-        let mut reader = ObjectReader::new(objects, path, content.len() as u64, runtime.handle().clone());
+        let meta = runtime.block_on(objects.head(&path)).unwrap();
+        let mut reader = ObjectReader::new(objects.clone(), path.clone(), &meta, runtime.handle().clone());
         let mut read = Vec::new();
         reader.read_to_end(&mut read).unwrap();
         assert!(read == content);
@@ -184,6 +195,9 @@ mod tests {
         assert_eq!(end, content[content.len() - 3..]);
         assert!(reader.seek(SeekFrom::Current(-(content.len() as i64) - 1)).is_err());
         assert_eq!(&reader.get_bytes(7, 4).unwrap()[..], &content[7..11]);
+        // Another object under the same name is not read on with.
+        runtime.block_on(objects.put(&path, "other".into())).unwrap();
+        assert!(reader.get_bytes(0, 4).is_err());
     }
 
     #[test]

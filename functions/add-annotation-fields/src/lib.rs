@@ -57,6 +57,7 @@ impl<C: Catalog> AddAnnotationFields<C> {
         let plan = run.check_owner(&request.run).await?;
         let landing = run.landing().await?;
         let layers = reference::layers_config(&self.store, &plan).await?;
+        reference::check_extra_columns(&layers, &landing.extra_columns)?;
 
         let occurrences = self.table(
             OCCURRENCES,

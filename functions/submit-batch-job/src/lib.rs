@@ -3,6 +3,8 @@
 //! The job's name carries run and generation, so that a repeat finds the job of the first try. Children skip
 //! what is finished, so that a job after a failed one does only what is left.
 
+use std::collections::BTreeSet;
+
 use bisonflow_cloud::job_queue::{JobProgress, JobQueue, JobRequest, JobStatus};
 use bisonflow_cloud::{RunStore, Store};
 use bisonflow_contract::input::MAX_SUBSETS;
@@ -43,12 +45,12 @@ impl<Q: JobQueue> SubmitBatchJob<Q> {
         let run = RunStore::new(&self.store, &request.run.run_id);
         run.check_owner(&request.run).await?;
         match request.action {
-            CheckAction::Start => self.start(request).await,
+            CheckAction::Start => self.start(&run, request).await,
             CheckAction::Check => self.check(&run, request).await,
         }
     }
 
-    async fn start(&self, request: Request) -> Result<Response, StepError> {
+    async fn start(&self, run: &RunStore, request: Request) -> Result<Response, StepError> {
         let subsets = request.subsets;
         let size =
             u32::try_from(subsets).ok().filter(|&size| (1..=MAX_SUBSETS as u64).contains(&u64::from(size)));
@@ -59,7 +61,7 @@ impl<Q: JobQueue> SubmitBatchJob<Q> {
             ));
         };
         let name = job_name(&request.run);
-        if let Some(job) = self.living_or_done(&name, subsets).await? {
+        if let Some(job) = self.living_or_done(run, &name, subsets).await? {
             info!(job = job.job_id, "joined the job that is there");
             return Ok(Response { turns: request.turns, ..job });
         }
@@ -81,7 +83,12 @@ impl<Q: JobQueue> SubmitBatchJob<Q> {
     }
 
     /// The newest job of this name that is at work or done; one of another size belongs to an earlier split.
-    async fn living_or_done(&self, name: &str, subsets: u64) -> Result<Option<Response>, StepError> {
+    async fn living_or_done(
+        &self,
+        run: &RunStore,
+        name: &str,
+        subsets: u64,
+    ) -> Result<Option<Response>, StepError> {
         for job in self.jobs.find_by_name(&self.queue, name).await? {
             if job.status == JobStatus::Failed {
                 continue;
@@ -89,6 +96,9 @@ impl<Q: JobQueue> SubmitBatchJob<Q> {
             match self.jobs.describe(&job.id).await? {
                 None => return Ok(Some(not_yet_known(job.id, subsets, 0))),
                 Some(progress) if progress.status == JobStatus::Failed || total(&progress) != subsets => {}
+                // What it made was deleted since: the next one makes it again.
+                Some(progress)
+                    if progress.status == JobStatus::Succeeded && !all_reported(run, subsets).await? => {}
                 Some(progress) => return Ok(Some(response(job.id, &progress, 0))),
             }
         }
@@ -108,6 +118,14 @@ impl<Q: JobQueue> SubmitBatchJob<Q> {
         }
         Ok(response(job_id, &progress, turns))
     }
+}
+
+/// Whether every subset has left its report.
+async fn all_reported(run: &RunStore, subsets: u64) -> Result<bool, StepError> {
+    let found = run.store().list(&run.layout().partials_folder()).await?;
+    let found: BTreeSet<String> = found.into_iter().map(|object| object.location.to_string()).collect();
+    let mut reports = (0..subsets).map(|subset| run.layout().subset_report(subset as usize));
+    Ok(reports.all(|report| found.contains(&report)))
 }
 
 /// The name that a repeat looks for.
@@ -253,9 +271,23 @@ mod tests {
             step.handle(request(CheckAction::Start, 3)).await.unwrap();
             let told = format!("{first:?}");
             step.jobs.state().progress.extend(first.map(|progress| ("job-1".to_owned(), progress)));
+            for subset in 0..3 {
+                let report = format!("runs/run=gbif-1/partials/part-{subset:05}.json");
+                step.store.put(&report, "{}").await.unwrap();
+            }
             let response = step.handle(request(CheckAction::Start, 3)).await.unwrap();
             assert_eq!((response.job_id.as_str(), response.state), (expected, state), "{told}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_done_job_whose_reports_are_gone_is_not_joined() {
+        let step = step().await;
+        step.handle(request(CheckAction::Start, 1)).await.unwrap();
+        let done = progress(JobStatus::Succeeded, [0, 0, 1, 0]);
+        step.jobs.state().progress.insert("job-1".into(), done);
+        let response = step.handle(request(CheckAction::Start, 1)).await.unwrap();
+        assert_eq!((response.job_id.as_str(), response.state), ("job-2", JobState::Running));
     }
 
     #[tokio::test]

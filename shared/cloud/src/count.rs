@@ -84,11 +84,6 @@ impl PartStores {
 pub async fn count_subsets(stores: &PartStores, plan: &Plan) -> Result<Subsets, StepError> {
     let run = RunStore::new(stores.root(), &plan.run_id);
     let key = run.layout().subsets();
-    if let Some(subsets) = run.read::<Subsets>(&key).await?
-        && subsets.generation == plan.generation
-    {
-        return Ok(subsets);
-    }
     let mut landing = run.landing().await?;
     if landing.generation != plan.generation {
         return Err(StepError::Internal(format!(
@@ -99,6 +94,11 @@ pub async fn count_subsets(stores: &PartStores, plan: &Plan) -> Result<Subsets, 
         )));
     }
     check_lengths(stores, &run, &landing).await?;
+    if let Some(subsets) = run.read::<Subsets>(&key).await?
+        && subsets.generation == plan.generation
+    {
+        return Ok(subsets);
+    }
     let row_groups = read_row_groups(stores, &landing.parts).await?;
     let counted: Vec<u64> = row_groups.iter().map(|groups| groups.iter().sum()).collect();
     let records: u64 = counted.iter().sum();

@@ -9,7 +9,7 @@ use std::path::Path;
 use bisonflow_contract::document::{Pin, Plan, Reference};
 use bisonflow_contract::id::hex;
 use bisonflow_contract::input::{Options, RiisChoice};
-use bisonflow_contract::layout::{LAYERS_TOML, REFERENCE, RIIS_CSV};
+use bisonflow_contract::layout::{LAYERS_TOML, PARTITION_KEY, REFERENCE, RIIS_CSV};
 use bisonflow_contract::{S3Uri, StepError};
 use bisonflow_occurrence::schema;
 use bisonflow_region::{Index, LayersConfig, RegionError};
@@ -220,6 +220,23 @@ fn parse_layers(uri: &str, content: &[u8], options: &Options) -> Result<LayersCo
     match &options.layers {
         Some(names) => Ok(config.select(names)?),
         None => Ok(config),
+    }
+}
+
+/// Whether the columns that a landing kept beyond the schema leave the annotation fields their names. What
+/// `options.columns` names is looked at when the run is planned; this is for what `all` turned out to be.
+///
+/// # Errors
+/// [`StepError::BadReferenceData`] naming the column.
+pub fn check_extra_columns(config: &LayersConfig, extra: &[String]) -> Result<(), StepError> {
+    let fields = config.annotation_fields();
+    let taken = fields.iter().map(|field| field.name.as_str()).chain(STATUS_COLUMNS).chain([PARTITION_KEY]);
+    match taken.into_iter().find(|name| extra.iter().any(|column| column == name)) {
+        None => Ok(()),
+        Some(name) => Err(StepError::BadReferenceData(format!(
+            "column {name}: the download has it, and the annotated records need the name; rename the layer's \
+             field in layers.toml, or leave the column out of options.columns"
+        ))),
     }
 }
 

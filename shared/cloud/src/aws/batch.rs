@@ -57,6 +57,11 @@ fn progress(job: &JobDetail) -> JobProgress {
             JobStatus::Failed => progress.failed += number,
         }
     }
+    // Until its children are known an array says nothing of them: they wait.
+    let size =
+        job.array_properties().and_then(|array| array.size()).and_then(|size| u64::try_from(size).ok());
+    let known = progress.waiting + progress.running + progress.succeeded + progress.failed;
+    progress.waiting += size.unwrap_or(0).saturating_sub(known);
     // The parent of an array job is PENDING while its children are at work.
     if own == JobStatus::Waiting && progress.running > 0 {
         progress.status = JobStatus::Running;
