@@ -20,9 +20,11 @@ async fn records_are_counted_by_footers_and_split_once() {
     let sizes: Vec<u64> = subsets.subsets.iter().map(|subset| subset.records).collect();
     assert_eq!(sizes, [250, 250, 100]);
 
-    // What is there is answered as it is, even when the parts are gone; a new generation counts again.
-    store.delete(["occurrences/run=upload-a-zip-0123abcd/part-00000.parquet".to_owned()]).await.unwrap();
+    // What is there is answered as it is, but not when a part is gone; a new generation counts again.
     assert_eq!(count(&store, &plan).await.unwrap(), subsets);
+    store.delete(["occurrences/run=upload-a-zip-0123abcd/part-00000.parquet".to_owned()]).await.unwrap();
+    let error = count(&store, &plan).await.unwrap_err();
+    assert!(error.to_string().contains("part-00000.parquet is not there"), "{error}");
     let next = Plan { generation: 2, ..plan };
     write_plan(&store, &next).await;
     let error = count(&store, &next).await.unwrap_err();
