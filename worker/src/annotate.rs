@@ -1,6 +1,6 @@
 //! `annotate`: one subset of the landed records becomes an annotated part, partial counts and a report.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -12,7 +12,10 @@ use bisonflow_occurrence::Filters;
 use bisonflow_occurrence::conform::Conform;
 use bisonflow_summary::{PartialCounts, SummarySpec};
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+};
+use parquet::errors::ParquetError;
 use tokio::runtime::Handle;
 
 use crate::land::BATCH_RECORDS;
@@ -27,6 +30,8 @@ pub struct Workbench {
     summaries: Vec<SummarySpec>,
     landed: SchemaRef,
     extra_columns: Vec<String>,
+    /// The footer that was read last: successive subsets are of one part, and a footer may be long.
+    footer: Mutex<Option<(String, ArrowReaderMetadata)>>,
     handle: Handle,
 }
 
@@ -60,6 +65,7 @@ impl Workbench {
             summaries,
             landed,
             extra_columns: landing.extra_columns.clone(),
+            footer: Mutex::new(None),
             handle: handle.clone(),
         })
     }
@@ -171,8 +177,8 @@ impl Workbench {
         let unavailable =
             move |error: &dyn std::fmt::Display| StepError::SourceUnavailable(format!("{uri}: {error}"));
         let reader = self.part_reader(&slice.uri)?;
-        let builder =
-            ParquetRecordBatchReaderBuilder::try_new(reader).map_err(|error| unavailable(&error))?;
+        let footer = self.footer(&slice.uri, &reader).map_err(|error| unavailable(&error))?;
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(reader, footer);
         let conform = Conform::new(builder.schema(), &self.extra_columns);
         let batches = builder
             .with_row_groups((slice.first_row_group..slice.first_row_group + slice.row_groups).collect())
@@ -183,6 +189,16 @@ impl Workbench {
             let batch = batch.map_err(|error| unavailable(&error))?;
             Ok(conform.batch(&batch).map_err(|error| unavailable(&error))?.batch)
         }))
+    }
+
+    fn footer(&self, uri: &str, reader: &ObjectReader) -> Result<ArrowReaderMetadata, ParquetError> {
+        let mut last = self.footer.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, footer)) = last.as_ref().filter(|(of, _)| of == uri) {
+            return Ok(footer.clone());
+        }
+        let footer = ArrowReaderMetadata::load(reader, ArrowReaderOptions::default())?;
+        *last = Some((uri.to_owned(), footer.clone()));
+        Ok(footer)
     }
 
     fn part_reader(&self, uri: &str) -> Result<ObjectReader, StepError> {

@@ -234,6 +234,15 @@ fn http_file(url: &str, handle: &Handle) -> Result<SourceFile, StepError> {
         }
         error => StepError::SourceUnavailable(format!("{url}: {error}")),
     })?;
+    if meta.size > 0 {
+        let probe = handle.block_on(objects.get_range(&path, 0..1));
+        if matches!(probe, Err(object_store::Error::NotSupported { .. })) {
+            return Err(StepError::UnsupportedFormat(format!(
+                "{url}: the server does not serve parts of files (HTTP ranges), which reading needs; download the \
+                 file and name the copy"
+            )));
+        }
+    }
     Ok(SourceFile {
         name: Location::Http(url.to_owned()).name().to_owned(),
         uri: url.to_owned(),

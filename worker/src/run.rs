@@ -10,6 +10,7 @@ use bisonflow_cloud::store::Conditional;
 use bisonflow_cloud::{RunStore, Store, reference, run_store, summarize as summaries};
 use bisonflow_contract::document::{Landing, Ledger, Manifest, Plan, Subsets};
 use bisonflow_contract::input::{Input, Options, Origin};
+use bisonflow_contract::layout::{ANNOTATED, OCCURRENCES};
 use bisonflow_contract::{RunId, StepError};
 use tokio::runtime::Handle;
 
@@ -54,13 +55,17 @@ pub struct RunResult {
 /// data and `force` is not set.
 pub fn run(request: &RunRequest, handle: &Handle) -> Result<RunResult, StepError> {
     let mut plan = plan(request, handle)?;
+    // Bad reference data ends the run before anything is written.
+    handle.block_on(reference::validate(&request.store, &plan.reference, plan.options()))?;
     let run = RunStore::new(&request.store, &plan.run_id);
     match take(&run, &mut plan, handle)? {
         Taken::Finished(result) => return Ok(*result),
         Taken::Ours => {}
     }
-    // Bad reference data ends the run before anything lands.
-    handle.block_on(reference::index(&request.store, &plan))?;
+    for table in [OCCURRENCES, ANNOTATED] {
+        run.store().delete_unfinished(&run.layout().partition(table))?;
+    }
+    handle.block_on(run.withdraw(plan.generation))?;
 
     let options = plan.options();
     let landing = land(
@@ -137,14 +142,12 @@ fn take(run: &RunStore, plan: &mut Plan, handle: &Handle) -> Result<Taken, StepE
         )));
     }
     let force = plan.options().force;
-    let same_work = Plan { planned_at: plan.planned_at, generation: plan.generation, ..unforced(&before) }
-        == unforced(plan);
+    let difference = difference(&before, plan);
     match handle.block_on(run.manifest())? {
         Some(manifest) if manifest.generation == before.generation && !force => {
-            if !same_work {
+            if let Some(what) = difference {
                 return Err(StepError::InvalidInput(format!(
-                    "run {} is finished in {} with other options or reference data: set --force to do it again, \
-                     or choose another --out",
+                    "run {} is finished in {} with {what}: set --force to do it again, or choose another --out",
                     plan.run_id,
                     run.store().uri()
                 )));
@@ -153,17 +156,35 @@ fn take(run: &RunStore, plan: &mut Plan, handle: &Handle) -> Result<Taken, StepE
             return Ok(Taken::Finished(Box::new(RunResult { store: run.store().clone(), ledger, manifest })));
         }
         // Not finished, and the same work: what is done of it is kept.
-        None if same_work => *plan = before,
+        None if difference.is_none() && !force => *plan = before,
         _ => plan.generation = before.generation + 1,
     }
     handle.block_on(run.write(&key, plan))?;
     Ok(Taken::Ours)
 }
 
-fn unforced(plan: &Plan) -> Plan {
-    let mut plan = plan.clone();
-    plan.input.options.force = false;
-    plan
+/// In what the work of two plans differs, if it does: by content, not by where it lies.
+fn difference(before: &Plan, plan: &Plan) -> Option<&'static str> {
+    let options = |plan: &Plan| {
+        let options = plan.options().clone();
+        // What has no effect on the results of one process.
+        Options { force: false, market: None, subset_records: Some(options.subset_records()), ..options }
+    };
+    let contents = |plan: &Plan| {
+        let reference = &plan.reference;
+        let layers = reference.layer_sources.iter().map(|(name, pin)| (name.clone(), pin.sha256.clone()));
+        let riis = reference.riis.as_ref().map(|pin| pin.sha256.clone());
+        (reference.layers_toml.sha256.clone(), layers.collect::<Vec<_>>(), riis)
+    };
+    if before.source_identity != plan.source_identity {
+        Some("a source of the same name and other content")
+    } else if options(before) != options(plan) {
+        Some("other options")
+    } else if contents(before) != contents(plan) {
+        Some("other layers or another register")
+    } else {
+        None
+    }
 }
 
 /// Annotates all subsets, several at a time; after the first failure no further one is begun.

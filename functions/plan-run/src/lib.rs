@@ -25,8 +25,14 @@ use source::Sources;
 /// The environment variables that the function reads.
 pub const ENV: &[&str] = &["BUCKET", "GBIF_BUCKET"];
 /// The IAM actions that it needs.
-pub const ACTIONS: &[&str] =
-    &["s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket", "s3:PutObject", "states:DescribeExecution"];
+pub const ACTIONS: &[&str] = &[
+    "s3:GetObject",
+    "s3:GetObjectVersion",
+    "s3:ListBucket",
+    "s3:PutObject",
+    "s3:DeleteObject",
+    "states:DescribeExecution",
+];
 
 /// How often a lock that others write at the same time is looked at again.
 const LOCK_TRIES: usize = 5;
@@ -177,6 +183,7 @@ impl<S: Sources, E: Executions> PlanRun<S, E> {
         before: Option<&Plan>,
     ) -> Result<Response, StepError> {
         let run = RunStore::new(&self.store, &plan.run_id);
+        run.withdraw(plan.generation).await?;
         let landed: Option<Landing> = run.read(&run.layout().landing()).await?;
         let landing = match &wanted.snapshot {
             Some(snapshot) => {

@@ -20,15 +20,16 @@ use serde_json::{Value, json};
 use tokio::sync::Barrier;
 
 const LAYERS: &str = r#"
+riis_region_from = "square_state"
 [[layer]]
 name = "square"
 source = "squares.geojson"
 vintage = "2020"
 scale = "1:500k"
 id = "ID"
-fields = { square_id = "ID" }
+fields = { square_id = "ID", square_state = "STUSPS" }
 "#;
-const SQUARES: &str = r#"{"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {"ID": "1"},
+const SQUARES: &str = r#"{"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {"ID": "1", "STUSPS": "KS"},
   "geometry": {"type": "Polygon", "coordinates": [[[-100, 40], [-99, 40], [-99, 41], [-100, 41], [-100, 40]]]}}]}"#;
 const RIIS: &str = "locality,scientificName,taxonRank,Introduced or Invasive,GBIF taxonKey,occurrenceID\n\
                     L48,Bromus tectorum,Species,Invasive,2703647,USRIIS-L48-1\n";

@@ -12,8 +12,8 @@ use bisonflow_contract::input::{Options, RiisChoice};
 use bisonflow_contract::layout::{LAYERS_TOML, PARTITION_KEY, REFERENCE, RIIS_CSV};
 use bisonflow_contract::{S3Uri, StepError};
 use bisonflow_occurrence::schema;
-use bisonflow_region::{Index, LayersConfig, RegionError};
-use bisonflow_riis::Register;
+use bisonflow_region::{FieldValue, Index, Layer, LayerConfig, LayersConfig, RegionError};
+use bisonflow_riis::{Register, RiisRegion};
 use bisonflow_summary::SummarySpec;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -204,9 +204,35 @@ pub async fn validate(store: &Store, reference: &Reference, options: &Options) -
     for spec in summary_specs(&config) {
         spec.check()?;
     }
-    build_index(store, reference, &config).await?;
-    read_register(store, reference).await?;
+    let index = build_index(store, reference, &config).await?;
+    if read_register(store, reference).await?.is_some() {
+        check_register_region(&pin.uri, &config, &index)?;
+    }
     Ok(())
+}
+
+/// Whether the layers can say in which region of the register a record lies; without that a register is of no
+/// use, and every record would be `not_assessed`.
+fn check_register_region(uri: &str, config: &LayersConfig, index: &Index) -> Result<(), StepError> {
+    let advice = "name the column with the state's postal code there, or do without a register (\"none\")";
+    let Some(column) = &config.riis_region_from else {
+        return Err(StepError::BadReferenceData(format!(
+            "{uri}: found no riis_region_from among the layers that are used, but a register; {advice}"
+        )));
+    };
+    let says_a_state = |(layer, built): (&LayerConfig, &Layer)| {
+        let Some(field) = layer.fields.keys().position(|name| name == column) else { return false };
+        built.set_ids().any(|set| match built.value(field, set) {
+            FieldValue::One(text) => RiisRegion::from_state(text).is_some(),
+            FieldValue::Null | FieldValue::Many(_) => false,
+        })
+    };
+    if config.layers.iter().zip(index.layers()).any(says_a_state) {
+        return Ok(());
+    }
+    Err(StepError::BadReferenceData(format!(
+        "{uri}: riis_region_from names {column}, which holds no postal code of a state (such as KS); {advice}"
+    )))
 }
 
 /// layers.toml, of which the options may have chosen some layers.

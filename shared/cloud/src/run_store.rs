@@ -115,6 +115,19 @@ impl RunStore {
         self.read(&self.layout.manifest()).await
     }
 
+    /// Withdraws the manifest of an older generation than this one, which begins to write over its files: until it
+    /// is finished itself, nothing says that the run is.
+    ///
+    /// # Errors
+    /// As [`RunStore::read`].
+    pub async fn withdraw(&self, generation: u32) -> Result<(), StepError> {
+        if let Some(manifest) = self.manifest().await?.filter(|manifest| manifest.generation < generation) {
+            self.write(&self.layout.withdrawn(), &manifest).await?;
+            self.store.delete([self.layout.manifest()]).await?;
+        }
+        Ok(())
+    }
+
     /// The report of a subset; absent until it is finished.
     ///
     /// # Errors

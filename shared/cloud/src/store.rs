@@ -244,6 +244,32 @@ impl Store {
         Ok(())
     }
 
+    /// Deletes what processes that were killed while writing have left below a prefix of a folder: files named
+    /// after their target, `#` and a number. A bucket has no such files (its lifecycle rule ends old uploads).
+    ///
+    /// # Errors
+    /// [`StepError::Internal`] if a file cannot be deleted.
+    pub fn delete_unfinished(&self, prefix: &str) -> Result<(), StepError> {
+        if self.uri.starts_with("s3://") {
+            return Ok(());
+        }
+        let folder = FsPath::new(&self.uri).join(prefix);
+        let failed = |error: std::io::Error| StepError::Internal(format!("{}: {error}", folder.display()));
+        let entries = match std::fs::read_dir(&folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            entries => entries.map_err(failed)?,
+        };
+        for entry in entries {
+            let path = entry.map_err(failed)?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let number = name.rsplit_once('#').map_or("", |(_, number)| number);
+            if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) {
+                std::fs::remove_file(&path).map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The step error for an object store's: what failed, at which URI, and what to do.
     pub fn failed(&self, key: &str, error: object_store::Error) -> StepError {
         let at = self.uri_of(key);
@@ -289,6 +315,22 @@ mod tests {
         assert_eq!(store.put_if_match("k", "2", &first).await.unwrap(), Conditional::Written);
         assert_eq!(store.put_if_match("k", "3", &first).await.unwrap(), Conditional::Conflict);
         assert_eq!(store.get("k").await.unwrap().unwrap(), "2");
+    }
+
+    #[tokio::test]
+    async fn what_a_killed_writer_left_is_deleted_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::folder(folder.path()).unwrap();
+        store.delete_unfinished("annotated/run=a/").unwrap();
+        for key in ["part-00000.parquet", "part-00000.parquet#1", "part-00000.parquet#12", "a#b", "a#"] {
+            std::fs::create_dir_all(folder.path().join("annotated/run=a")).unwrap();
+            std::fs::write(folder.path().join("annotated/run=a").join(key), "x").unwrap();
+        }
+        store.delete_unfinished("annotated/run=a/").unwrap();
+        let left = std::fs::read_dir(folder.path().join("annotated/run=a")).unwrap();
+        let mut left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["a#", "a#b", "part-00000.parquet"]);
     }
 
     #[tokio::test]

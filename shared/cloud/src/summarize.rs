@@ -135,6 +135,7 @@ pub async fn finish(
         return Ok(before);
     }
     run.write(&run.layout().manifest(), &manifest).await?;
+    store.delete([run.layout().withdrawn()]).await?;
     Ok(manifest)
 }
 
@@ -273,7 +274,8 @@ async fn delete_former_tables(
     generation: u32,
     tables: &[SummaryTable],
 ) -> Result<(), StepError> {
-    let Some(before) = run.manifest().await?.filter(|before| before.generation < generation) else {
+    let former: Option<Manifest> = run.read(&run.layout().withdrawn()).await?;
+    let Some(before) = former.filter(|before| before.generation < generation) else {
         return Ok(());
     };
     let is_made =

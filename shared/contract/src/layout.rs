@@ -66,6 +66,10 @@ impl RunLayout {
     pub fn manifest(&self) -> String {
         self.run("manifest.json")
     }
+    /// The manifest of an older generation, while a newer one is at work on the same files.
+    pub fn withdrawn(&self) -> String {
+        self.run("withdrawn.json")
+    }
     /// Rejected rows and unparsed values of the landing, tab separated.
     pub fn rejects(&self) -> String {
         self.run("rejects/rejects.tsv")

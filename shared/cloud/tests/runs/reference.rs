@@ -47,7 +47,7 @@ async fn what_was_pinned_is_read_or_nothing() {
 
 #[tokio::test]
 async fn bad_reference_data_names_file_and_field() {
-    let cases: [(&str, Value, Option<String>, &[&str]); 11] = [
+    let cases: [(&str, Value, Option<String>, &[&str]); 13] = [
         ("reference/riis.csv", json!({}), None, &["s3://memory/reference/riis.csv", "options.riis", "none"]),
         ("x", json!({"riis": "s3://memory/reference/own.csv"}), None, &["options.riis", "reference/own.csv"]),
         (
@@ -82,6 +82,18 @@ async fn bad_reference_data_names_file_and_field() {
             json!({}),
             Some(LAYERS.replace("name = \"square\"\nby", "name = \"../x\"\nby")),
             &["../x"],
+        ),
+        (
+            "reference/layers.toml",
+            json!({}),
+            Some(LAYERS.replace("riis_region_from = \"square_state\"", "")),
+            &["no riis_region_from", "register"],
+        ),
+        (
+            "reference/layers.toml",
+            json!({}),
+            Some(LAYERS.replace("riis_region_from = \"square_state\"", "riis_region_from = \"square_name\"")),
+            &["square_name", "postal code"],
         ),
         ("reference/layers.toml", json!({"columns": ["Square_ID"]}), Some(LAYERS.into()), &["square_id"]),
     ];

@@ -1,5 +1,5 @@
-use bisonflow_cloud::Store;
 use bisonflow_cloud::summarize::{finish, summarize};
+use bisonflow_cloud::{RunStore, Store};
 use bisonflow_contract::document::{Plan, SubsetReport};
 use serde_json::json;
 
@@ -103,6 +103,9 @@ async fn tables_that_are_made_no_more_are_deleted() {
     let again = crate::support::plan(&store, json!({"subset_records": 4})).await;
     let again = Plan { generation: 2, ..again };
     write_plan(&store, &again).await;
+    // The finished run says so no more, until it is finished again.
+    RunStore::new(&store, &again.run_id).withdraw(2).await.unwrap();
+    assert!(store.get(&format!("runs/{RUN}/manifest.json")).await.unwrap().is_none());
     land(&store, &again, &[&[4, 4, 2]]).await;
     annotate(&store, &again, &count(&store, &again).await.unwrap()).await;
     let summary = summarize(&store, &again).await.unwrap();

@@ -20,13 +20,14 @@ use serde_json::{Value, json};
 pub(crate) const EXECUTION: &str = "arn:aws:states:us-east-1:1:execution:bisonflow:one";
 
 pub(crate) const LAYERS: &str = r#"
+riis_region_from = "square_state"
 [[layer]]
 name = "square"
 source = "squares.geojson"
 vintage = "2020"
 scale = "1:500k"
 id = "ID"
-fields = { square_id = "ID", square_name = "NAME" }
+fields = { square_id = "ID", square_name = "NAME", square_state = "STUSPS" }
 [[summary]]
 name = "square"
 by = ["square_id", "square_name"]
@@ -39,7 +40,7 @@ pub(crate) const RIIS: &str = "locality,scientificName,taxonRank,Introduced or I
 pub(crate) fn squares() -> String {
     let square = |id: &str, lon: f64| {
         let ring = [[lon, 40.0], [lon + 1.0, 40.0], [lon + 1.0, 41.0], [lon, 41.0], [lon, 40.0]];
-        json!({"type": "Feature", "properties": {"ID": id, "NAME": format!("Square {id}")},
+        json!({"type": "Feature", "properties": {"ID": id, "NAME": format!("Square {id}"), "STUSPS": "KS"},
                "geometry": {"type": "Polygon", "coordinates": [ring]}})
     };
     json!({"type": "FeatureCollection", "features": [square("1", -100.0), square("2", -99.0)]}).to_string()
