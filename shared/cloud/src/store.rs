@@ -280,7 +280,7 @@ impl Store {
             }
             error => {
                 let text = error.to_string();
-                if text.contains("SlowDown") || text.contains("429") {
+                if text.contains("SlowDown") || text.contains("429 Too Many Requests") {
                     StepError::Throttled(format!("{at}: {text}"))
                 } else {
                     StepError::SourceUnavailable(format!("{at}: {text}"))
