@@ -72,14 +72,16 @@ impl Location {
     /// The location that a person names: `s3://…`, `http(s)://…`, or a path.
     ///
     /// # Errors
-    /// [`StepError::InvalidInput`] if it is not well formed or a path that does not exist.
+    /// [`StepError::InvalidInput`] if it is not well formed; [`StepError::DownloadNotAvailable`] for a path that does
+    /// not exist.
     pub fn parse(text: &str) -> Result<Location, StepError> {
-        if text.starts_with("s3://") || text.starts_with("http://") || text.starts_with("https://") {
+        if text.contains("://") && !text.starts_with("file://") {
             return Location::try_from(&SourceUri::try_from(text.to_owned())?);
         }
         let path = PathBuf::from(text.strip_prefix("file://").unwrap_or(text));
-        let path =
-            path.canonicalize().map_err(|error| StepError::invalid(format_args!("source {text}"), error))?;
+        let path = path.canonicalize().map_err(|error| {
+            StepError::DownloadNotAvailable(format!("source {text:?} cannot be had: {error}; check the path"))
+        })?;
         Ok(Location::Local(path))
     }
 

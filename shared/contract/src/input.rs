@@ -259,7 +259,7 @@ fn filters_schema(_: &mut SchemaGenerator) -> Schema {
 
 /// What a filter lets through.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected false for off, a list of values, or a number of metres")]
 pub enum FilterSetting {
     /// `false`: the filter is off.
     Off(bool),
