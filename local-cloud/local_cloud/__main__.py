@@ -7,9 +7,12 @@ import signal
 import stat
 import sys
 import threading
+import time
 
 from . import options as command_line
 from .aws import REGION, without_caller_aws
+
+POLL_SECONDS = 0.2
 
 
 def main() -> int:
@@ -19,11 +22,13 @@ def main() -> int:
     environment = without_caller_aws(os.environ)
     os.environ.clear()
     os.environ.update(environment, AWS_DEFAULT_REGION=REGION, AWS_EC2_METADATA_DISABLED="true")
-    stopped = threading.Event()
+    # A list and a short sleep, not an Event: the system may hand the signal to any thread, which
+    # does not wake a main thread that waits for a lock, and a handler must take none.
+    reasons: list[str] = []
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
+        signal.signal(number, lambda number, _: reasons.append(signal.Signals(number).name))
     if stat.S_ISFIFO(os.fstat(0).st_mode):
-        threading.Thread(target=_watch_stdin, args=(stopped,), daemon=True).start()
+        threading.Thread(target=_watch_stdin, args=(reasons,), daemon=True).start()
 
     from .cloud import LocalCloud
     from .template import TemplateError
@@ -40,7 +45,8 @@ def main() -> int:
         return 2
     try:
         print(json.dumps(cloud.start()), flush=True)
-        stopped.wait()
+        while not reasons:
+            time.sleep(POLL_SECONDS)
     except TemplateError as error:
         print(f"local_cloud: {error}", file=sys.stderr)
         return 2
@@ -49,11 +55,11 @@ def main() -> int:
     return 0
 
 
-def _watch_stdin(stopped: threading.Event) -> None:
+def _watch_stdin(reasons: list[str]) -> None:
     """A parent that is gone has closed the pipe."""
     while os.read(0, 4096):
         pass
-    stopped.set()
+    reasons.append("standard input was closed")
 
 
 if __name__ == "__main__":
