@@ -34,10 +34,10 @@ def adds_up(ledger: dict[str, Any]) -> None:
 
 
 def same_ledger(one: dict[str, Any], other: dict[str, Any]) -> None:
-    """Equal but for the run and what belongs to the place and moment of the source's copy."""
+    """Equal but for the run and the place of the source."""
 
     def comparable(ledger: dict[str, Any]) -> dict[str, Any]:
-        source = {**ledger["source"], "uri": None, "etag": None}
+        source = {**ledger["source"], "uri": None}
         options = {**ledger["options"], "force": None}
         return {**ledger, "run_id": None, "source": source, "options": options}
 

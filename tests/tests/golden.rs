@@ -320,7 +320,7 @@ fn documents() -> Vec<Example> {
                 generation: 1,
                 checklist: Checklist::backbone(),
                 options: Options { subset_records: Some(250), ..Options::default() },
-                source: source(),
+                source: Source { etag: None, ..source() },
                 records: LedgerRecords {
                     read: 600,
                     ragged: 0,

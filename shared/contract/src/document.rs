@@ -110,7 +110,9 @@ pub struct Source {
     pub entry_crc32: Option<String>,
     /// SHA-256 of the whole source, where every byte was read.
     pub sha256: Option<String>,
-    /// ETag, without quotes.
+    /// ETag of the object at `uri`, without quotes. It belongs to that copy, as the URI does: `landing.json` holds it,
+    /// the ledger does not, so that the same bytes from another place give the same ledger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub etag: Option<String>,
     /// DOI, where metadata name one.
     pub doi: Option<String>,

@@ -3,7 +3,7 @@
 use arrow::array::AsArray;
 use arrow::compute::sum;
 use arrow::datatypes::Int64Type;
-use bisonflow_contract::document::{Landing, Ledger, LedgerRecords, Tally};
+use bisonflow_contract::document::{Landing, Ledger, LedgerRecords, Source, Tally};
 use bisonflow_contract::input::Options;
 use bisonflow_contract::{Checklist, RunId};
 
@@ -67,7 +67,7 @@ pub fn close(closing: &Closing<'_>) -> Result<Ledger, SummaryError> {
         generation: closing.generation,
         checklist: closing.checklist.clone(),
         options: closing.options.clone(),
-        source: landing.source.clone(),
+        source: Source { etag: None, ..landing.source.clone() },
         records: LedgerRecords {
             read: landed.read,
             ragged: landed.ragged,
