@@ -4,7 +4,7 @@ use thiserror::Error;
 
 /// Coordinates nearer to 0 than this many degrees count as 0. Between doubles of such size a product could
 /// underflow, and the sign of a determinant would no longer be exact.
-const TINY_DEG: f64 = 1e-100;
+pub(crate) const TINY_DEG: f64 = 1e-100;
 
 /// A longitude and a latitude that can be located: finite, and in range.
 ///
@@ -56,6 +56,7 @@ impl Coordinate {
 }
 
 /// `degrees`, or 0 if it is nearer to 0 than matters to anybody; −0 becomes 0.
+#[inline(always)]
 pub(crate) fn without_tiny(degrees: f64) -> f64 {
     if degrees.abs() < TINY_DEG { 0.0 } else { degrees }
 }

@@ -99,14 +99,13 @@ pub enum RegionError {
         /// What it has.
         found: String,
     },
-    /// More borders meet near one place than the index can tell apart.
+    /// More borders run beside each other, nearer than doubles can tell apart, than the index can hold. Borders that
+    /// lie on one line, or meet in one vertex, are not too many, however many they are.
     #[error(
-        "layer {layer}: expected at most {limit} different borders in one place, found {found} near longitude \
-         {lon}, latitude {lat}; simplify the overlapping features there"
+        "expected at most {limit} different borders within rounding error of each other, found {found} near \
+         longitude {lon}, latitude {lat}; simplify the overlapping features there"
     )]
     Crowded {
-        /// The layer.
-        layer: String,
         /// How many it can tell apart.
         limit: usize,
         /// How many there are.
@@ -115,6 +114,68 @@ pub enum RegionError {
         lon: String,
         /// Degrees north, as text.
         lat: String,
+    },
+    /// The index would be larger than its numbers can say.
+    #[error(
+        "expected layers whose index takes at most 8 GB, found {found_bytes} bytes; use fewer or simpler layers"
+    )]
+    TooLarge {
+        /// What it would take.
+        found_bytes: u64,
+    },
+    /// A file is no region index at all.
+    #[error(
+        "{file}: expected a region index, found another kind of file; build one with `bisonflow regions build`"
+    )]
+    NotAnIndex {
+        /// The file.
+        file: String,
+    },
+    /// A region index was written by another version.
+    #[error(
+        "{file}: expected a region index of format version {expected}, found {found}; build it again with \
+         `bisonflow regions build`"
+    )]
+    IndexVersion {
+        /// The file.
+        file: String,
+        /// The version that is read.
+        expected: u32,
+        /// The version of the file.
+        found: u32,
+    },
+    /// The end of a region index is missing.
+    #[error(
+        "{file}: expected {expected_bytes} bytes, found {found_bytes}; copy or build the region index again"
+    )]
+    IndexCut {
+        /// The file.
+        file: String,
+        /// Its length when it was written.
+        expected_bytes: u64,
+        /// Its length now.
+        found_bytes: u64,
+    },
+    /// The bytes of a region index are not as they were written.
+    #[error("{file}: the region index is damaged: {reason}; copy or build it again")]
+    IndexDamaged {
+        /// The file.
+        file: String,
+        /// How that shows.
+        reason: String,
+    },
+    /// A region index is not of the layers of layers.toml: it is stale, or of others.
+    #[error(
+        "region index, layer {layer}: expected {expected}, found {found}; build it again with \
+         `bisonflow regions build`"
+    )]
+    OtherLayers {
+        /// The layer.
+        layer: String,
+        /// What layers.toml or its files say.
+        expected: String,
+        /// What the index says.
+        found: String,
     },
 }
 

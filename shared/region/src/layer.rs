@@ -1,21 +1,20 @@
-//! One layer: its regions, and which of them a place lies in.
+//! One layer of an index: its regions, and which of them a place lies in.
 
-use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
 
-use crate::config::LayerConfig;
+use serde::{Deserialize, Serialize};
+
 use crate::coordinate::{Bounds, Coordinate};
-use crate::error::RegionError;
-use crate::grid::{Crowded, EdgeList, Grid};
-use crate::reader::{Feature, FeatureTable, Origin};
-use crate::rows::{Row, Rows};
-use crate::values::{FieldValue, Values};
+use crate::file::{IndexFile, LayerDescription, LayerTables, NULL_TEXT};
+use crate::values::{FieldValue, Texts};
 
 /// The regions that count for a place, as a number that is small: an index into dictionaries.
 ///
 /// Numbers are given in the order of the regions' ids; they are the same for the same regions, in whatever order
 /// their file has them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SetId(u32);
+pub struct SetId(pub(crate) u32);
 
 impl SetId {
     /// No region: outside.
@@ -39,7 +38,7 @@ pub enum Position {
 }
 
 /// What a layer was made of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LayerReport {
     /// Features of the file.
     pub features: u64,
@@ -62,97 +61,48 @@ pub struct LayerReport {
 }
 
 /// A layer that answers which regions a place lies in.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Layer {
-    name: String,
-    report: LayerReport,
-    regions: Vec<Region>,
-    grid: Grid,
-    /// For each set of features the regions that count, by the rule for overlaps.
-    set_of: Vec<SetId>,
-    /// The regions of each [`SetId`], by the bytes of their ids.
-    members: Vec<Vec<u32>>,
-    values: Values,
+    file: Arc<IndexFile>,
+    /// Which layer of the file it is.
+    place: usize,
 }
 
-#[derive(Clone, Debug)]
-struct Region {
-    id: String,
-    bounds: Option<Bounds>,
-    has_area: bool,
+impl fmt::Debug for Layer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Layer").field(self.description()).finish()
+    }
 }
 
 impl Layer {
-    /// Indexes the features of a file.
-    pub(crate) fn build(
-        config: &LayerConfig,
-        origin: Origin<'_>,
-        table: FeatureTable,
-    ) -> Result<Self, RegionError> {
-        let mut report = LayerReport {
-            features: table.features.len() as u64,
-            dropped_rings: table.dropped_rings,
-            skipped_geometries: table.skipped_geometries,
-            ..LayerReport::default()
-        };
-        let rows = Rows::new(config, origin, &table)?;
-        report.filtered = report.features - rows.kept.len() as u64;
-
-        // Features of one id are parts of one region; regions are numbered by their ids.
-        let mut parts: BTreeMap<&str, Vec<&Row>> = BTreeMap::new();
-        for row in &rows.kept {
-            parts.entry(&row.id).or_default().push(row);
-        }
-        report.regions = parts.len() as u64;
-        report.repeated_ids = rows.kept.len() as u64 - report.regions;
-
-        let mut edges = EdgeList::default();
-        let mut regions = Vec::with_capacity(parts.len());
-        let mut region_of = Vec::with_capacity(rows.kept.len());
-        for (place, (id, parts)) in parts.iter().enumerate() {
-            let mut bounds: Option<Bounds> = None;
-            for row in parts {
-                let feature: &Feature = &table.features[row.feature];
-                for ring in &feature.rings {
-                    edges.add_ring(region_of.len() as u32, ring);
-                    report.rings += 1;
-                    report.vertices += ring.len() as u64;
-                    let of_ring = Bounds::of(ring.iter().copied());
-                    bounds = [bounds, of_ring].into_iter().flatten().reduce(Bounds::union);
-                }
-                region_of.push(place as u32);
-            }
-            regions.push(Region { id: (*id).to_owned(), bounds, has_area: false });
-        }
-        if report.rings == 0 {
-            return Err(origin.unreadable("expected polygons, found none that belong to the layer"));
-        }
-        let firsts: Vec<&Row> = parts.values().map(|parts| parts[0]).collect();
-        let ranks = rows.ranks(config, &firsts);
-
-        let (grid, feature_sets) = Grid::build(edges).map_err(|Crowded { place, limit, found }| {
-            let [lon, lat] = place.map(|degrees| degrees.to_string());
-            RegionError::Crowded { layer: config.name.clone(), limit, found, lon, lat }
-        })?;
-        // A feature with an edge that does not cancel out is in some set.
-        for &feature in feature_sets.iter().flatten() {
-            regions[region_of[feature as usize] as usize].has_area = true;
-        }
-        report.without_area = regions.iter().filter(|region| !region.has_area).count() as u64;
-        let (set_of, members) = choose(config, &feature_sets, &region_of, &ranks);
-        let values = Values::new(config, &firsts, &members);
-        Ok(Layer { name: config.name.clone(), report, regions, grid, set_of, members, values })
+    pub(crate) fn new(file: Arc<IndexFile>, place: usize) -> Self {
+        Layer { file, place }
     }
 
-    /// The regions that count for a place.
+    pub(crate) fn description(&self) -> &LayerDescription {
+        &self.file.description.layers[self.place]
+    }
+
+    fn tables(&self) -> LayerTables<'_> {
+        self.file.layer(self.place)
+    }
+
+    /// The set of each zone.
+    pub(crate) fn set_of(&self) -> &[u32] {
+        self.tables().set_of
+    }
+
+    /// The regions that count for one place; for many there is [`Index::locate`](crate::Index::locate).
     pub fn locate(&self, coordinate: Coordinate) -> SetId {
-        self.set_of[self.grid.locate([coordinate.lon(), coordinate.lat()]) as usize]
+        let zone = self.file.cells().locate_one(coordinate.lon(), coordinate.lat());
+        SetId(self.set_of().get(zone as usize).copied().unwrap_or(0))
     }
 
     /// The same in words, and whether the place lies exactly on a border.
     pub fn position(&self, coordinate: Coordinate) -> Position {
         let set = self.locate(coordinate);
-        if self.grid.is_on_edge([coordinate.lon(), coordinate.lat()]) {
+        let on = self.file.cells().layers_on(coordinate.lon(), coordinate.lat());
+        if on >> self.place & 1 == 1 {
             Position::OnBoundary(set)
         } else if set == SetId::NONE {
             Position::Outside
@@ -163,72 +113,113 @@ impl Layer {
 
     /// Every set that [`Layer::locate`] can answer, [`SetId::NONE`] first.
     pub fn set_ids(&self) -> impl ExactSizeIterator<Item = SetId> + use<> {
-        (0..self.members.len()).map(|set| SetId(set as u32))
+        (0..self.description().sets as usize).map(|set| SetId(set as u32))
     }
 
     /// What the field at place `field` of layers.toml says for a set.
     pub fn value(&self, field: usize, set: SetId) -> FieldValue<'_> {
-        self.values.of(field, set.index())
+        match self.regions_of(set) {
+            [] => FieldValue::Null,
+            regions if self.description().is_list => FieldValue::Many(Texts::new(self, field, regions)),
+            [region, ..] => self.text(*region, field + 1).map_or(FieldValue::Null, FieldValue::One),
+        }
     }
 
     /// The ids of the regions of a set, in the order of their bytes.
     pub fn ids(&self, set: SetId) -> Vec<&str> {
-        self.members[set.index()].iter().map(|&region| self.regions[region as usize].id.as_str()).collect()
+        self.regions_of(set).iter().map(|&region| self.id(region)).collect()
     }
 
     /// Its name.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.description().name
+    }
+
+    /// Its file, as layers.toml names it.
+    pub fn source(&self) -> &str {
+        &self.description().source
+    }
+
+    /// The SHA-256 of its file, in hexadecimal digits.
+    pub fn source_sha256(&self) -> &str {
+        &self.description().source_sha256
+    }
+
+    /// Which edition of the regions it is.
+    pub fn vintage(&self) -> &str {
+        &self.description().vintage
+    }
+
+    /// The scale for which its lines were drawn, such as `1:500k`.
+    pub fn scale(&self) -> &str {
+        &self.description().scale
     }
 
     /// What it was made of.
     pub fn report(&self) -> &LayerReport {
-        &self.report
+        &self.description().report
     }
 
     /// The ids of all regions in the order of their bytes, those that never count included.
     pub fn region_ids(&self) -> impl ExactSizeIterator<Item = &str> {
-        self.regions.iter().map(|region| region.id.as_str())
+        (0..self.description().regions).map(|region| self.id(region))
     }
 
     /// The ids of the regions that hold no place, since their rings have no area.
     pub fn ids_without_area(&self) -> Vec<&str> {
-        self.regions.iter().filter(|region| !region.has_area).map(|region| region.id.as_str()).collect()
+        let has_area = self.tables().has_area;
+        self.region_ids().zip(has_area).filter(|(_, has_area)| **has_area == 0).map(|(id, _)| id).collect()
     }
 
     /// The box of all regions.
     pub fn bounds(&self) -> Option<Bounds> {
-        self.regions.iter().filter_map(|region| region.bounds).reduce(Bounds::union)
+        (0..self.description().regions)
+            .filter_map(|region| self.bounds_of_region(region))
+            .reduce(Bounds::union)
     }
 
     /// The box of the region called `id`; none if there is no such region, or it has no rings.
     pub fn bounds_of(&self, id: &str) -> Option<Bounds> {
-        let place = self.regions.binary_search_by(|region| region.id.as_str().cmp(id)).ok()?;
-        self.regions[place].bounds
-    }
-}
-
-/// For each set of features the regions that count, and these sets of regions in order.
-fn choose(
-    config: &LayerConfig,
-    feature_sets: &[Vec<u32>],
-    region_of: &[u32],
-    ranks: &[u32],
-) -> (Vec<SetId>, Vec<Vec<u32>>) {
-    let chosen = |features: &Vec<u32>| -> Vec<u32> {
-        let mut regions: Vec<u32> = features.iter().map(|&feature| region_of[feature as usize]).collect();
-        regions.dedup();
-        if !config.is_list() {
-            let first = regions.iter().copied().min_by_key(|&region| ranks[region as usize]);
-            regions = first.into_iter().collect();
+        let (mut low, mut high) = (0, self.description().regions);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.id(middle).cmp(id) {
+                std::cmp::Ordering::Less => low = middle + 1,
+                std::cmp::Ordering::Equal => return self.bounds_of_region(middle),
+                std::cmp::Ordering::Greater => high = middle,
+            }
         }
-        regions
-    };
-    let chosen: Vec<Vec<u32>> = feature_sets.iter().map(chosen).collect();
-    // The empty set is there and sorts first: it is SetId::NONE.
-    let mut members = chosen.clone();
-    members.sort_unstable();
-    members.dedup();
-    let set_of = |regions: &Vec<u32>| SetId(members.partition_point(|known| known < regions) as u32);
-    (chosen.iter().map(set_of).collect(), members)
+        None
+    }
+
+    fn bounds_of_region(&self, region: u32) -> Option<Bounds> {
+        let [west, south, east, north] = *self.tables().boxes.get(region as usize)?;
+        (west <= east).then_some(Bounds { west, south, east, north })
+    }
+
+    fn regions_of(&self, set: SetId) -> &[u32] {
+        let tables = self.tables();
+        let of = |place: usize| tables.set_starts.get(place).map(|&start| start as usize);
+        let range = of(set.index()).zip(of(set.index() + 1)).map(|(start, end)| start..end);
+        range.and_then(|range| tables.set_regions.get(range)).unwrap_or_default()
+    }
+
+    fn id(&self, region: u32) -> &str {
+        self.text(region, 0).unwrap_or_default()
+    }
+
+    /// A text of a region: 0 is its id, then come its fields.
+    pub(crate) fn text(&self, region: u32, place: usize) -> Option<&str> {
+        let tables = self.tables();
+        let columns = self.description().fields as usize + 1;
+        if place >= columns {
+            return None;
+        }
+        let [start, len] = *tables.texts.get(region as usize * columns + place)?;
+        if start == NULL_TEXT {
+            return None;
+        }
+        let bytes = tables.pool.get(start as usize..start as usize + len as usize)?;
+        std::str::from_utf8(bytes).ok()
+    }
 }

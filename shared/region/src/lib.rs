@@ -11,13 +11,15 @@
 //!
 //! Coordinates are degrees, longitude before latitude; 180° is −180°. They are used as they are, NAD83 like WGS84.
 
+mod cells;
 mod config;
 mod coordinate;
 mod error;
-mod grid;
+mod file;
 mod index;
 mod layer;
 mod reader;
+mod regions;
 mod rows;
 mod values;
 
@@ -27,6 +29,6 @@ pub use config::{
 };
 pub use coordinate::{Bounds, Coordinate, NotLocatable};
 pub use error::RegionError;
-pub use index::Index;
+pub use index::{Index, ZoneId};
 pub use layer::{Layer, LayerReport, Position, SetId};
-pub use values::FieldValue;
+pub use values::{FieldValue, Texts};

@@ -1,7 +1,8 @@
-//! What the fields of a layer say for each set of regions, worked out once.
+//! What the fields of a layer say.
 
-use crate::config::LayerConfig;
-use crate::rows::Row;
+use std::fmt;
+
+use crate::layer::Layer;
 
 /// What a field says for a set of regions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,32 +12,49 @@ pub enum FieldValue<'a> {
     /// A text.
     One(&'a str),
     /// With the overlap `all`: a text or null for each region, in the order of their ids.
-    Many(&'a [Option<String>]),
+    Many(Texts<'a>),
 }
 
-/// See [`FieldValue`].
-#[derive(Clone, Debug)]
-pub(crate) struct Values {
-    is_list: bool,
-    /// By field, then by set; a set of one region has one text.
-    texts: Vec<Vec<Vec<Option<String>>>>,
+/// What a field says for each of several regions: an iterator over texts and nulls.
+#[derive(Clone, Copy)]
+pub struct Texts<'a> {
+    layer: &'a Layer,
+    field: usize,
+    regions: &'a [u32],
 }
 
-impl Values {
-    /// The values for sets of regions; `rows` says what each region says.
-    pub(crate) fn new(config: &LayerConfig, rows: &[&Row], sets: &[Vec<u32>]) -> Self {
-        let of_set = |field: usize, set: &Vec<u32>| -> Vec<Option<String>> {
-            set.iter().map(|&region| rows[region as usize].fields[field].clone()).collect()
-        };
-        let of_field = |field| sets.iter().map(|set| of_set(field, set)).collect();
-        Values { is_list: config.is_list(), texts: (0..config.fields.len()).map(of_field).collect() }
+impl<'a> Texts<'a> {
+    pub(crate) fn new(layer: &'a Layer, field: usize, regions: &'a [u32]) -> Self {
+        Texts { layer, field, regions }
+    }
+}
+
+impl<'a> Iterator for Texts<'a> {
+    type Item = Option<&'a str>;
+
+    fn next(&mut self) -> Option<Option<&'a str>> {
+        let (&region, rest) = self.regions.split_first()?;
+        self.regions = rest;
+        Some(self.layer.text(region, self.field + 1))
     }
 
-    pub(crate) fn of(&self, field: usize, set: usize) -> FieldValue<'_> {
-        match self.texts[field][set].as_slice() {
-            [] => FieldValue::Null,
-            texts if self.is_list => FieldValue::Many(texts),
-            [text, ..] => text.as_deref().map_or(FieldValue::Null, FieldValue::One),
-        }
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.regions.len(), Some(self.regions.len()))
+    }
+}
+
+impl ExactSizeIterator for Texts<'_> {}
+
+impl PartialEq for Texts<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        Iterator::eq(*self, *other)
+    }
+}
+
+impl Eq for Texts<'_> {}
+
+impl fmt::Debug for Texts<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_list().entries(*self).finish()
     }
 }
