@@ -121,8 +121,8 @@ impl Index {
                 error => error,
             })?;
             let sha256 = hex(&Sha256::digest(&bytes));
-            let table = reader::read(origin, &bytes)?;
-            drop(bytes);
+            let wanted: Vec<&str> = layer.attributes().collect();
+            let table = reader::read(origin, bytes, &wanted)?;
             layers.push((Regions::new(layer, origin, table)?, sha256));
         }
         let features = features(config, &layers);

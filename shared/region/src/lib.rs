@@ -24,11 +24,13 @@ mod rows;
 mod values;
 
 pub use config::{
-    AnnotationField, COARSEST_SCALE_DENOMINATOR, Filter, LayerConfig, LayersConfig, Overlap, SummaryConfig,
-    Template,
+    AnnotationField, COARSEST_SCALE_DENOMINATOR, Filter, LayerConfig, LayersConfig, Overlap, Precedence,
+    SummaryConfig, Template,
 };
 pub use coordinate::{Bounds, Coordinate, NotLocatable};
 pub use error::RegionError;
 pub use index::{Index, ZoneId};
 pub use layer::{Layer, LayerReport, Position, SetId};
+#[doc(hidden)]
+pub use reader::fuzzing;
 pub use values::{FieldValue, Texts};

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use crate::config::{LayerConfig, Overlap};
+use crate::config::LayerConfig;
 use crate::error::RegionError;
 use crate::reader::{FeatureTable, Origin};
 
@@ -19,8 +19,8 @@ pub(crate) struct Row {
     pub(crate) id: String,
     /// What it says in each field of the layer.
     pub(crate) fields: Vec<Option<String>>,
-    /// The attribute that decides where regions overlap.
-    precedence: Option<String>,
+    /// The attributes that decide where regions overlap.
+    precedence: Vec<Option<String>>,
 }
 
 impl Rows {
@@ -29,19 +29,13 @@ impl Rows {
         origin: Origin<'_>,
         table: &FeatureTable,
     ) -> Result<Self, RegionError> {
-        let precedence = match &config.overlap {
-            Overlap::Lowest(attribute) | Overlap::Highest(attribute) => Some(attribute.as_str()),
-            Overlap::LowestId | Overlap::All => None,
-        };
-        let of_fields = config.fields.values().flat_map(|template| template.attributes());
-        let of_filter = config.filter.iter().map(|filter| filter.attribute());
-        for attribute in of_fields.chain(of_filter).chain(precedence).chain([config.id.as_str()]) {
+        for attribute in config.attributes() {
             if place_of(table, attribute).is_none() {
                 return Err(RegionError::MissingAttribute {
                     layer: origin.layer.to_owned(),
                     file: origin.file.to_owned(),
                     attribute: attribute.to_owned(),
-                    known: table.attributes.join(", "),
+                    known: table.known.join(", "),
                 });
             }
         }
@@ -57,7 +51,11 @@ impl Rows {
                 feature: place,
                 id: id.to_owned(),
                 fields: config.fields.values().map(|template| template.fill(value_of)).collect(),
-                precedence: precedence.and_then(value_of).map(str::to_owned),
+                precedence: config
+                    .precedence()
+                    .iter()
+                    .map(|precedence| value_of(&precedence.attribute).map(str::to_owned))
+                    .collect(),
             });
         }
         check_repeated_ids(origin, &kept)?;
@@ -66,19 +64,23 @@ impl Rows {
 
     /// For each region, given by one of its rows in the order of ids, its place by the rule for overlaps.
     pub(crate) fn ranks(&self, config: &LayerConfig, regions: &[&Row]) -> Vec<u32> {
-        let texts: Vec<Option<&str>> = regions.iter().map(|row| row.precedence.as_deref()).collect();
-        let numbers: Vec<Option<f64>> = texts.iter().map(|text| number(*text)).collect();
-        let are_numbers = texts.iter().zip(&numbers).all(|(text, number)| text.is_some() == number.is_some());
-        let descending = matches!(config.overlap, Overlap::Highest(_));
+        let columns: Vec<Column<'_>> = config
+            .precedence()
+            .iter()
+            .enumerate()
+            .map(|(place, precedence)| {
+                let texts = regions.iter().map(|row| row.precedence[place].as_deref()).collect();
+                Column::new(texts, precedence.highest)
+            })
+            .collect();
         let mut order: Vec<usize> = (0..regions.len()).collect();
-        // A stable sort: regions of the same value stay in the order of their ids.
+        // A stable sort: regions of the same values stay in the order of their ids.
         order.sort_by(|&left, &right| {
-            let compared = match (texts[left].zip(texts[right]), numbers[left].zip(numbers[right])) {
-                (_, Some((left, right))) if are_numbers => left.total_cmp(&right),
-                (Some((left, right)), _) => left.cmp(right),
-                _ => return texts[left].is_none().cmp(&texts[right].is_none()),
-            };
-            if descending { compared.reverse() } else { compared }
+            columns
+                .iter()
+                .map(|column| column.compare(left, right))
+                .find(|order| order.is_ne())
+                .unwrap_or(Ordering::Equal)
         });
         let mut ranks = vec![0; regions.len()];
         for (rank, region) in order.into_iter().enumerate() {
@@ -88,13 +90,39 @@ impl Rows {
     }
 }
 
+/// The values that the regions have in one attribute that decides.
+struct Column<'a> {
+    texts: Vec<Option<&'a str>>,
+    /// The same as numbers, if all that are not null are numbers.
+    numbers: Option<Vec<f64>>,
+    highest: bool,
+}
+
+impl<'a> Column<'a> {
+    fn new(texts: Vec<Option<&'a str>>, highest: bool) -> Self {
+        let numbers = texts.iter().map(|text| text.map_or(Some(0.0), number)).collect();
+        Column { texts, numbers, highest }
+    }
+
+    fn compare(&self, left: usize, right: usize) -> Ordering {
+        let (Some(left_text), Some(right_text)) = (self.texts[left], self.texts[right]) else {
+            return self.texts[left].is_none().cmp(&self.texts[right].is_none());
+        };
+        let order = match &self.numbers {
+            Some(numbers) => numbers[left].total_cmp(&numbers[right]),
+            None => left_text.cmp(right_text),
+        };
+        if self.highest { order.reverse() } else { order }
+    }
+}
+
 fn place_of(table: &FeatureTable, attribute: &str) -> Option<usize> {
     table.attributes.iter().position(|name| name == attribute)
 }
 
 /// A finite number; −0 is 0, so that both are the same value.
-fn number(text: Option<&str>) -> Option<f64> {
-    text?.trim().parse::<f64>().ok().filter(|number| number.is_finite()).map(|number| number + 0.0)
+fn number(text: &str) -> Option<f64> {
+    text.trim().parse::<f64>().ok().filter(|number| number.is_finite()).map(|number| number + 0.0)
 }
 
 /// A region may be given in several features only if they say the same of it.

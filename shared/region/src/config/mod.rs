@@ -50,15 +50,21 @@ pub struct LayerConfig {
 /// Which regions count for a place that lies in several.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Overlap {
-    /// The one whose id is the least by its bytes.
-    LowestId,
-    /// The one with the least value of this attribute, then the least id. Values are compared as numbers if all
-    /// are numbers, else by their bytes; null comes last.
-    Lowest(String),
-    /// The one with the greatest value of this attribute, then the least id; null comes last.
-    Highest(String),
+    /// One: the first by these attributes in turn, then the one whose id is the least by its bytes. Without
+    /// attributes, the default, ids alone decide.
+    One(Vec<Precedence>),
     /// All of them: the columns are lists, in the order of the ids.
     All,
+}
+
+/// An attribute that decides where regions overlap. The values of the layer's regions are compared as numbers if all
+/// of them are numbers, else by their bytes; null comes last either way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Precedence {
+    /// The attribute.
+    pub attribute: String,
+    /// Whether the greatest value comes first, not the least.
+    pub highest: bool,
 }
 
 /// One `[[summary]]`.
@@ -151,6 +157,23 @@ impl LayerConfig {
     /// Whether the lines are too coarse for more than a demonstration.
     pub fn is_coarse(&self) -> bool {
         self.scale_denominator() > COARSEST_SCALE_DENOMINATOR
+    }
+
+    /// The attributes of the file that it needs, some perhaps twice: for its fields, its filter, its overlaps and
+    /// its ids.
+    pub fn attributes(&self) -> impl Iterator<Item = &str> {
+        let of_fields = self.fields.values().flat_map(Template::attributes);
+        let of_filter = self.filter.iter().map(Filter::attribute);
+        let of_overlap = self.precedence().iter().map(|precedence| precedence.attribute.as_str());
+        of_fields.chain(of_filter).chain(of_overlap).chain([self.id.as_str()])
+    }
+
+    /// The attributes that decide where regions overlap, in turn.
+    pub(crate) fn precedence(&self) -> &[Precedence] {
+        match &self.overlap {
+            Overlap::One(precedence) => precedence,
+            Overlap::All => &[],
+        }
     }
 
     /// Whether the columns are lists.

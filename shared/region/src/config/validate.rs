@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use indexmap::IndexMap;
 use serde::Deserialize;
 
-use super::{Filter, LayerConfig, LayersConfig, Overlap, SummaryConfig, Template};
+use super::{Filter, LayerConfig, LayersConfig, Overlap, Precedence, SummaryConfig, Template};
 use crate::error::RegionError;
 
 /// layers.toml as written.
@@ -64,10 +64,12 @@ fn layer(written: WrittenLayer) -> Result<LayerConfig, RegionError> {
     };
     let fields = written.fields.iter().map(field).collect::<Result<_, _>>()?;
     let overlap = match &written.overlap {
-        None => Overlap::LowestId,
+        None => Overlap::One(Vec::new()),
         Some(value) => overlap(value).ok_or_else(|| RegionError::Setting {
             place: place("overlap"),
-            expected: "\"all\", { lowest = \"ATTRIBUTE\" } or { highest = \"ATTRIBUTE\" }".into(),
+            expected: "\"all\", { lowest = \"ATTRIBUTE\" } or { highest = \"ATTRIBUTE\" }, with a list of \
+                       attributes if several decide in turn"
+                .into(),
             found: value.to_string(),
         })?,
     };
@@ -103,13 +105,22 @@ fn overlap(value: &toml::Value) -> Option<Overlap> {
         return (word == "all").then_some(Overlap::All);
     }
     let table = value.as_table().filter(|table| table.len() == 1)?;
-    let (key, attribute) = table.iter().next()?;
-    let attribute = attribute.as_str().filter(|attribute| !attribute.is_empty())?.to_owned();
-    match key.as_str() {
-        "lowest" => Some(Overlap::Lowest(attribute)),
-        "highest" => Some(Overlap::Highest(attribute)),
-        _ => None,
-    }
+    let (key, attributes) = table.iter().next()?;
+    let highest = match key.as_str() {
+        "lowest" => false,
+        "highest" => true,
+        _ => return None,
+    };
+    let attributes = match attributes.as_array() {
+        Some(attributes) => attributes.as_slice(),
+        None => std::slice::from_ref(attributes),
+    };
+    let precedence = |attribute: &toml::Value| {
+        let attribute = attribute.as_str().filter(|attribute| !attribute.is_empty())?;
+        Some(Precedence { attribute: attribute.to_owned(), highest })
+    };
+    let precedence = attributes.iter().map(precedence).collect::<Option<Vec<_>>>()?;
+    (!precedence.is_empty()).then_some(Overlap::One(precedence))
 }
 
 /// Names of layers, fields and summaries are names, and no two layers or summaries share one.

@@ -1,5 +1,7 @@
 //! The attributes of a shapefile (dBASE III), as the texts that they are in the file: a number keeps its zeros.
 
+use std::io::Read;
+
 use super::Origin;
 use crate::error::RegionError;
 
@@ -9,8 +11,14 @@ const WINDOWS_1252: [char; 32] = [
     '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
 ];
 
+/// What the header says of the table, in bytes, before it describes the columns.
+const TABLE_LEN: usize = 32;
+
 #[derive(Debug)]
 pub(super) struct Dbf {
+    /// The names of all columns.
+    pub(super) known: Vec<String>,
+    /// The names of those that were wanted.
     pub(super) attributes: Vec<String>,
     /// One per shape, in order; none for a deleted row.
     pub(super) rows: Vec<Option<Vec<Option<String>>>>,
@@ -28,46 +36,65 @@ struct Column {
     end: usize,
 }
 
-/// Reads the .dbf; `cpg` is the file that names its encoding. Without it texts are UTF-8 if all of them are, else
-/// Windows-1252, which holds Latin-1.
-pub(super) fn read(origin: Origin<'_>, dbf: &[u8], cpg: Option<&[u8]>) -> Result<Dbf, RegionError> {
-    let truncated = || origin.unreadable("the .dbf is truncated");
-    let count = u32_at(dbf, 4).ok_or_else(truncated)? as usize;
-    let header_len = u16_at(dbf, 8).ok_or_else(truncated)? as usize;
-    let row_len = u16_at(dbf, 10).ok_or_else(truncated)? as usize;
-    let header = dbf.get(..header_len).ok_or_else(truncated)?;
-    let columns = columns(header);
+/// Reads the columns called as one of `wanted`; `cpg` is the file that names the encoding. Without it texts are UTF-8
+/// if all of them are, else Windows-1252, which holds Latin-1.
+pub(super) fn read(
+    origin: Origin<'_>,
+    mut dbf: impl Read,
+    cpg: Option<&str>,
+    wanted: &[&str],
+) -> Result<Dbf, RegionError> {
+    let mut take = |len: usize, bytes: &mut Vec<u8>| {
+        bytes.clear();
+        dbf.by_ref()
+            .take(len as u64)
+            .read_to_end(bytes)
+            .map_err(|error| origin.unreadable(format!("the .dbf: {error}")))?;
+        if bytes.len() == len { Ok(()) } else { Err(origin.unreadable("the .dbf is truncated")) }
+    };
+    let mut header = Vec::new();
+    take(TABLE_LEN, &mut header)?;
+    let count = u32::from_le_bytes([header[4], header[5], header[6], header[7]]);
+    let header_len = usize::from(u16::from_le_bytes([header[8], header[9]]));
+    let row_len = usize::from(u16::from_le_bytes([header[10], header[11]]));
+    take(header_len.saturating_sub(TABLE_LEN), &mut header)?;
+    let mut columns = columns(&header);
     let widest = columns.last().map_or(1, |column| column.end);
     if widest > row_len {
         return Err(origin.unreadable(format!("the .dbf has fields of {widest} bytes in rows of {row_len}")));
     }
-    let rows_len = row_len.checked_mul(count).ok_or_else(truncated)?;
-    let rows = dbf.get(header_len..).and_then(|rows| rows.get(..rows_len)).ok_or_else(truncated)?;
+    let known = columns.iter().map(|column| column.name.clone()).collect();
+    columns.retain(|column| wanted.contains(&column.name.as_str()));
+
+    // The bytes that are wanted first: without a .cpg all of them must be seen to know the encoding.
+    let mut cells: Vec<Option<Vec<Box<[u8]>>>> = Vec::new();
+    let mut row = Vec::new();
+    for _ in 0..count {
+        take(row_len, &mut row)?;
+        let cell = |column: &Column| trimmed(&row[column.start..column.end]).into();
+        cells.push((row[0] != b'*').then(|| columns.iter().map(cell).collect()));
+    }
     let encoding = match cpg {
         Some(cpg) => encoding(origin, cpg)?,
-        None if std::str::from_utf8(rows).is_ok() => Encoding::Utf8,
+        None if cells.iter().flatten().flatten().all(|cell| utf8(cell).is_some()) => Encoding::Utf8,
         None => Encoding::Windows1252,
     };
-    let row = |(number, bytes): (usize, &[u8])| {
-        if bytes[0] == b'*' {
-            return Ok(None);
-        }
-        let value = |column: &Column| {
-            text(&bytes[column.start..column.end], encoding).map_err(|found| {
+    let texts = |(number, cells): (usize, Option<Vec<Box<[u8]>>>)| {
+        let value = |(column, cell): (&Column, Box<[u8]>)| {
+            text(&cell, encoding).map_err(|found| {
                 origin.feature(number, &format!("UTF-8 in {}, as the .cpg says", column.name), found)
             })
         };
-        columns.iter().map(value).collect::<Result<Vec<_>, _>>().map(Some)
+        cells.map(|cells| columns.iter().zip(cells).map(value).collect()).transpose()
     };
-    let rows = rows.chunks_exact(row_len.max(1)).enumerate().map(row).collect::<Result<_, _>>()?;
-    Ok(Dbf { attributes: columns.iter().map(|column| column.name.clone()).collect(), rows })
+    let rows = cells.into_iter().enumerate().map(texts).collect::<Result<_, _>>()?;
+    Ok(Dbf { known, attributes: columns.into_iter().map(|column| column.name).collect(), rows })
 }
 
-/// Columns are described in 32 bytes each, after 32 bytes about the table, up to a carriage return.
+/// Columns are described in 32 bytes each, up to a carriage return.
 fn columns(header: &[u8]) -> Vec<Column> {
     let mut start = 1; // a row begins with its mark of deletion
-    let descriptors =
-        header.get(32..).unwrap_or_default().chunks_exact(32).take_while(|bytes| bytes[0] != b'\r');
+    let descriptors = header.chunks_exact(32).take_while(|bytes| bytes[0] != b'\r');
     let column = |bytes: &[u8]| {
         let name = bytes[..11].split(|&byte| byte == 0).next().unwrap_or_default();
         let end = start + bytes[16] as usize;
@@ -78,8 +105,7 @@ fn columns(header: &[u8]) -> Vec<Column> {
     descriptors.map(column).collect()
 }
 
-fn encoding(origin: Origin<'_>, cpg: &[u8]) -> Result<Encoding, RegionError> {
-    let name = String::from_utf8_lossy(cpg);
+fn encoding(origin: Origin<'_>, name: &str) -> Result<Encoding, RegionError> {
     let letters: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
     match letters.to_ascii_uppercase().as_str() {
         "UTF8" | "65001" | "ASCII" | "USASCII" => Ok(Encoding::Utf8),
@@ -93,23 +119,32 @@ fn encoding(origin: Origin<'_>, cpg: &[u8]) -> Result<Encoding, RegionError> {
     }
 }
 
-/// The text of a cell without its padding; null if nothing is left.
-fn text(cell: &[u8], encoding: Encoding) -> Result<Option<String>, String> {
+/// A cell without its padding: blanks, and whatever stands after a zero byte.
+fn trimmed(cell: &[u8]) -> &[u8] {
     let end = cell.iter().position(|&byte| byte == 0).unwrap_or(cell.len());
-    let cell = &cell[..end];
+    cell[..end].trim_ascii()
+}
+
+/// UTF-8, perhaps cut short: a writer that fills the width of the column may cut the last character in two.
+fn utf8(cell: &[u8]) -> Option<&str> {
+    match std::str::from_utf8(cell) {
+        Ok(text) => Some(text),
+        Err(error) if error.error_len().is_none() => std::str::from_utf8(&cell[..error.valid_up_to()]).ok(),
+        Err(_) => None,
+    }
+}
+
+/// The text of a cell; null if it is blank.
+fn text(cell: &[u8], encoding: Encoding) -> Result<Option<String>, String> {
     let text = match encoding {
-        Encoding::Utf8 => match std::str::from_utf8(cell) {
-            Ok(text) => text.to_owned(),
-            // A writer that fills the width of the column may cut the last character in two.
-            Err(error) if error.error_len().is_none() => {
-                String::from_utf8_lossy(&cell[..error.valid_up_to()]).into_owned()
-            }
-            Err(_) => return Err(format!("{:?}", String::from_utf8_lossy(cell).trim())),
-        },
-        Encoding::Windows1252 => cell.iter().map(|&byte| character(byte)).collect(),
+        Encoding::Utf8 => {
+            utf8(cell).ok_or_else(|| format!("{:?}", String::from_utf8_lossy(cell)))?.trim().to_owned()
+        }
+        Encoding::Windows1252 => {
+            cell.iter().map(|&byte| character(byte)).collect::<String>().trim().to_owned()
+        }
     };
-    let text = text.trim();
-    Ok((!text.is_empty()).then(|| text.to_owned()))
+    Ok((!text.is_empty()).then_some(text))
 }
 
 fn character(byte: u8) -> char {
@@ -117,14 +152,6 @@ fn character(byte: u8) -> char {
         0x80..=0x9f => WINDOWS_1252[usize::from(byte - 0x80)],
         _ => char::from(byte),
     }
-}
-
-fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_le_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
 
 #[cfg(test)]
@@ -156,24 +183,25 @@ mod tests {
     fn texts_are_read_by_their_encoding() {
         let utf8 = " Mayag\u{fc}ez".as_bytes();
         let latin1 = b" Mayag\xfcez";
-        type Case<'a> = (&'a [u8], Option<&'a [u8]>, &'a str);
+        type Case<'a> = (&'a [u8], Option<&'a str>, &'a str);
         let cases: [Case<'_>; 6] = [
-            (utf8, Some(b"UTF-8\r\n"), "Mayagüez"),
+            (utf8, Some("UTF-8\r\n"), "Mayagüez"),
             (utf8, None, "Mayagüez"),
-            (latin1, Some(b"ISO-8859-1"), "Mayagüez"),
-            (latin1, Some(b"ANSI 1252"), "Mayagüez"),
+            (latin1, Some("ISO-8859-1"), "Mayagüez"),
+            (latin1, Some("ANSI 1252"), "Mayagüez"),
             (latin1, None, "Mayagüez"),
-            (b" O\x92Brien", Some(b"1252"), "O’Brien"),
+            (b" O\x92Brien", Some("1252"), "O’Brien"),
         ];
         for (cell, cpg, expected) in cases {
-            let dbf = read(ORIGIN, &table(12, &[cell]), cpg).unwrap();
+            let dbf = read(ORIGIN, table(12, &[cell]).as_slice(), cpg, &["NAME"]).unwrap();
             assert_eq!(dbf.rows[0].as_ref().unwrap()[0].as_deref(), Some(expected), "{cpg:?}");
         }
     }
 
     #[test]
     fn blanks_are_null_and_deleted_rows_keep_their_place() {
-        let dbf = read(ORIGIN, &table(4, &[b" 0012", b"*gone", b"     "]), None).unwrap();
+        let dbf =
+            read(ORIGIN, table(4, &[b" 0012", b"*gone", b"     "]).as_slice(), None, &["NAME"]).unwrap();
         assert_eq!(dbf.attributes, ["NAME"]);
         assert_eq!(dbf.rows, [Some(vec![Some("0012".into())]), None, Some(vec![None])]);
     }
@@ -182,11 +210,12 @@ mod tests {
     fn what_is_not_a_table_is_named() {
         let full = table(4, &[b" 0012"]);
         for len in 0..full.len() {
-            assert!(read(ORIGIN, &full[..len], None).is_err(), "{len} bytes");
+            assert!(read(ORIGIN, &full[..len], None, &["NAME"]).is_err(), "{len} bytes");
         }
-        let error = read(ORIGIN, &full, Some(b"Big5")).unwrap_err();
+        let error = read(ORIGIN, full.as_slice(), Some("Big5"), &["NAME"]).unwrap_err();
         assert!(error.to_string().contains("found Big5"), "{error}");
-        let error = read(ORIGIN, &table(4, &[b" \xff\xff\xff\xff"]), Some(b"UTF-8")).unwrap_err();
+        let error =
+            read(ORIGIN, table(4, &[b" \xff\xff\xff\xff"]).as_slice(), Some("UTF-8"), &["NAME"]).unwrap_err();
         assert!(
             error.to_string().contains("layer county, county.zip, feature 1: expected UTF-8 in NAME"),
             "{error}"

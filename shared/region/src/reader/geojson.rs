@@ -1,86 +1,109 @@
 //! GeoJSON (RFC 7946): a FeatureCollection.
 
-use geojson::feature::Id;
-use geojson::{FeatureCollection, GeometryValue};
-use serde_json::{Map, Value};
+use std::fmt;
 
-use super::{Feature, FeatureTable, Origin, tabulate};
+use geojson::GeometryValue;
+use geojson::feature::Id;
+use serde::Deserialize;
+use serde::de::{Deserializer, SeqAccess, Visitor};
+use serde_json::Value;
+
+use super::crs::Crs;
+use super::{FeatureTable, JsonRow, Origin, Vertex, tabulate};
 use crate::error::RegionError;
 
-/// Names of systems in degrees of longitude and latitude that the `crs` of older files gives. As GDAL writes it,
-/// longitude comes first in all of them.
-const DEGREES: [&str; 7] =
-    ["CRS84", "CRS83", "EPSG::4326", "EPSG:4326", "EPSG::4269", "EPSG:4269", "OGC:CRS84"];
+#[derive(Deserialize)]
+struct Collection {
+    /// RFC 7946 knows degrees only; a `crs` of older files may name another system.
+    crs: Option<Value>,
+    features: Features,
+}
 
-pub(super) fn read(origin: Origin<'_>, bytes: &[u8]) -> Result<FeatureTable, RegionError> {
-    let collection: FeatureCollection =
-        serde_json::from_slice(bytes).map_err(|error| origin.unreadable(error))?;
-    check_crs(origin, collection.foreign_members.as_ref())?;
-    let mut table = FeatureTable::default();
-    let mut rows = Vec::with_capacity(collection.features.len());
-    for feature in collection.features {
-        let mut rings = Vec::new();
-        if let Some(geometry) = feature.geometry {
-            add_rings(
-                origin,
-                table.features.len(),
-                geometry.value,
-                &mut rings,
-                &mut table.skipped_geometries,
-            )?;
+/// The features as we keep them: each is taken apart as soon as it is read.
+#[derive(Default)]
+struct Features {
+    rings: Vec<Vec<Vec<Vertex>>>,
+    rows: Vec<JsonRow>,
+    skipped: u64,
+    /// The first feature with a position that is none, and that position.
+    damaged: Option<(usize, String)>,
+}
+
+impl<'de> Deserialize<'de> for Features {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OneByOne;
+        impl<'de> Visitor<'de> for OneByOne {
+            type Value = Features;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a list of features")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Features, A::Error> {
+                let mut features = Features::default();
+                while let Some(feature) = list.next_element()? {
+                    features.add(feature);
+                }
+                Ok(features)
+            }
         }
-        table.features.push(Feature { values: Vec::new(), rings });
+        deserializer.deserialize_seq(OneByOne)
+    }
+}
+
+impl Features {
+    fn add(&mut self, feature: geojson::Feature) {
+        let mut rings = Vec::new();
+        if let Some(geometry) = feature.geometry
+            && let Err(found) = add_rings(geometry.value, &mut rings, &mut self.skipped)
+        {
+            self.damaged.get_or_insert((self.rows.len(), found));
+        }
+        self.rings.push(rings);
         let id = feature.id.map(|id| match id {
             Id::String(text) => Value::String(text),
             Id::Number(number) => Value::Number(number),
         });
-        rows.push((id, feature.properties));
-    }
-    let (attributes, values) = tabulate(rows);
-    table.attributes = attributes;
-    for (feature, values) in table.features.iter_mut().zip(values) {
-        feature.values = values;
-    }
-    Ok(table)
-}
-
-/// RFC 7946 knows degrees only; a `crs` of older files may name another system.
-fn check_crs(origin: Origin<'_>, members: Option<&Map<String, Value>>) -> Result<(), RegionError> {
-    let Some(crs) = members.and_then(|members| members.get("crs")).filter(|crs| !crs.is_null()) else {
-        return Ok(());
-    };
-    match crs.pointer("/properties/name").and_then(Value::as_str) {
-        Some(name) if DEGREES.iter().any(|degrees| name.ends_with(degrees)) => Ok(()),
-        Some(name) => Err(origin.not_degrees(name)),
-        None => Err(origin.not_degrees(crs.to_string())),
+        self.rows.push((id, feature.properties));
     }
 }
 
-fn add_rings(
+pub(super) fn read(
     origin: Origin<'_>,
-    number: usize,
-    geometry: GeometryValue,
-    rings: &mut Vec<Vec<[f64; 2]>>,
-    skipped: &mut u64,
-) -> Result<(), RegionError> {
+    bytes: &[u8],
+    wanted: &[&str],
+) -> Result<(FeatureTable, Crs), RegionError> {
+    let collection: Collection = serde_json::from_slice(bytes).map_err(|error| origin.unreadable(error))?;
+    let crs = match &collection.crs {
+        None => Crs::Degrees,
+        Some(crs) => match crs.pointer("/properties/name").and_then(Value::as_str) {
+            Some(name) => Crs::parse(origin, name)?,
+            None => return Err(origin.not_degrees(crs.to_string())),
+        },
+    };
+    let Features { rings, rows, skipped, damaged } = collection.features;
+    match damaged {
+        Some((number, found)) => Err(origin.feature(number, "positions of two numbers", found)),
+        None => Ok((tabulate(rows, rings, skipped, wanted), crs)),
+    }
+}
+
+fn add_rings(geometry: GeometryValue, rings: &mut Vec<Vec<Vertex>>, skipped: &mut u64) -> Result<(), String> {
     let polygons = match geometry {
         GeometryValue::Polygon { coordinates } => vec![coordinates],
         GeometryValue::MultiPolygon { coordinates } => coordinates,
         GeometryValue::GeometryCollection { geometries } => {
-            for geometry in geometries {
-                add_rings(origin, number, geometry.value, rings, skipped)?;
-            }
-            Vec::new()
+            return geometries.into_iter().try_for_each(|part| add_rings(part.value, rings, skipped));
         }
         _ => {
             *skipped += 1;
-            Vec::new()
+            return Ok(());
         }
     };
     for ring in polygons.into_iter().flatten() {
         let vertex = |position: geojson::Position| match position.as_slice() {
             [lon, lat, ..] => Ok([*lon, *lat]),
-            found => Err(origin.feature(number, "positions of two numbers", format!("{found:?}"))),
+            found => Err(format!("{found:?}")),
         };
         rings.push(ring.into_iter().map(vertex).collect::<Result<_, _>>()?);
     }

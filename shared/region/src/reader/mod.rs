@@ -1,7 +1,12 @@
 //! From the bytes of a file to features with attributes and rings.
 
+mod antimeridian;
+mod crs;
 mod dbf;
+mod flatgeobuf;
+pub mod fuzzing;
 mod geojson;
+mod geoparquet;
 mod shapefile;
 mod topojson;
 
@@ -11,6 +16,7 @@ use serde_json::{Map, Value};
 
 use crate::coordinate::without_tiny;
 use crate::error::RegionError;
+use crs::Crs;
 
 /// Vertices may lie this far beyond 180° or 90°: rounding by whoever made the file.
 const ROUNDING_DEG: f64 = 1e-6;
@@ -53,7 +59,9 @@ impl Origin<'_> {
 /// The features of a file.
 #[derive(Debug, Default)]
 pub(crate) struct FeatureTable {
-    /// The names of the attributes.
+    /// The names of all attributes of the file.
+    pub(crate) known: Vec<String>,
+    /// The names of those that were read.
     pub(crate) attributes: Vec<String>,
     pub(crate) features: Vec<Feature>,
     /// Points and lines: they hold no place and are left out.
@@ -71,34 +79,77 @@ pub(crate) struct Feature {
     pub(crate) rings: Vec<Vec<Vertex>>,
 }
 
-/// Reads a file by its kind: a zipped shapefile, GeoJSON or TopoJSON.
-pub(crate) fn read(origin: Origin<'_>, bytes: &[u8]) -> Result<FeatureTable, RegionError> {
-    let extension = origin.file.rsplit_once('.').map_or("", |(_, extension)| extension).to_ascii_lowercase();
-    let mut table = match extension.as_str() {
-        "zip" => shapefile::read(origin, bytes)?,
-        "json" | "geojson" | "topojson" => read_json(origin, bytes)?,
-        _ => {
-            let reason = "expected a zipped shapefile (.zip), GeoJSON (.geojson, .json) or TopoJSON (.topojson, \
-                          .json); other kinds are not supported by this version";
-            return Err(origin.unreadable(reason));
-        }
-    };
-    clean(origin, &mut table)?;
-    Ok(table)
+/// The kinds of files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Shapefile,
+    GeoJson,
+    TopoJson,
+    FlatGeobuf,
+    GeoParquet,
 }
 
-fn read_json(origin: Origin<'_>, bytes: &[u8]) -> Result<FeatureTable, RegionError> {
+/// Reads a file by its kind, which its content tells whatever its name: a zipped shapefile, GeoJSON, TopoJSON,
+/// FlatGeobuf or GeoParquet. Of the attributes it reads those that are `wanted`.
+pub(crate) fn read(origin: Origin<'_>, bytes: Vec<u8>, wanted: &[&str]) -> Result<FeatureTable, RegionError> {
+    let kind = kind(origin, &bytes)?;
+    read_as(kind, origin, bytes, wanted)
+}
+
+fn read_as(
+    kind: Kind,
+    origin: Origin<'_>,
+    bytes: Vec<u8>,
+    wanted: &[&str],
+) -> Result<FeatureTable, RegionError> {
+    let (table, crs) = match kind {
+        Kind::Shapefile => shapefile::read(origin, &bytes, wanted)?,
+        Kind::GeoJson => geojson::read(origin, without_mark(&bytes), wanted)?,
+        Kind::TopoJson => (topojson::read(origin, without_mark(&bytes), wanted)?, Crs::Degrees),
+        Kind::FlatGeobuf => flatgeobuf::read(origin, &bytes, wanted)?,
+        Kind::GeoParquet => geoparquet::read(origin, bytes, wanted)?,
+    };
+    finish(origin, table, &crs)
+}
+
+fn kind(origin: Origin<'_>, bytes: &[u8]) -> Result<Kind, RegionError> {
+    if bytes.starts_with(b"PK\x03\x04") {
+        Ok(Kind::Shapefile)
+    } else if bytes.starts_with(flatgeobuf::MAGIC) {
+        Ok(Kind::FlatGeobuf)
+    } else if bytes.starts_with(geoparquet::MAGIC) {
+        Ok(Kind::GeoParquet)
+    } else if without_mark(bytes).trim_ascii_start().starts_with(b"{") {
+        kind_of_json(origin, bytes)
+    } else {
+        let found = match bytes {
+            [] => "an empty file".to_owned(),
+            [0, 0, 0x27, 0x0a, ..] => "a .shp alone; zip it together with its .dbf and .prj".to_owned(),
+            _ if bytes.starts_with(b"SQLite format 3") => "a GeoPackage or other database".to_owned(),
+            _ => format!(
+                "a file that begins with {:?}",
+                String::from_utf8_lossy(&bytes[..bytes.len().min(20)])
+            ),
+        };
+        Err(origin.unreadable(format!(
+            "expected a zipped shapefile (.zip), GeoJSON, TopoJSON, FlatGeobuf or GeoParquet, found {found}; ogr2ogr \
+             makes any of these of other kinds"
+        )))
+    }
+}
+
+fn kind_of_json(origin: Origin<'_>, bytes: &[u8]) -> Result<Kind, RegionError> {
     /// All that is needed to tell the two kinds apart.
     #[derive(serde::Deserialize)]
-    struct Kind {
+    struct Object {
         #[serde(rename = "type")]
         kind: Option<String>,
     }
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let kind: Kind = serde_json::from_slice(bytes).map_err(|error| origin.unreadable(error))?;
-    match kind.kind.as_deref() {
-        Some("FeatureCollection") => geojson::read(origin, bytes),
-        Some("Topology") => topojson::read(origin, bytes),
+    let object: Object =
+        serde_json::from_slice(without_mark(bytes)).map_err(|error| origin.unreadable(error))?;
+    match object.kind.as_deref() {
+        Some("FeatureCollection") => Ok(Kind::GeoJson),
+        Some("Topology") => Ok(Kind::TopoJson),
         found => {
             let found = found.unwrap_or("none");
             Err(origin.unreadable(format!("expected the type FeatureCollection or Topology, found {found}")))
@@ -106,12 +157,22 @@ fn read_json(origin: Origin<'_>, bytes: &[u8]) -> Result<FeatureTable, RegionErr
     }
 }
 
-/// Drops rings that are not finite and refuses coordinates that cannot be degrees.
-fn clean(origin: Origin<'_>, table: &mut FeatureTable) -> Result<(), RegionError> {
-    for feature in &mut table.features {
+/// JSON without the byte order mark that some writers put before it.
+fn without_mark(json: &[u8]) -> &[u8] {
+    json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json)
+}
+
+/// Drops rings that are not finite, leads projected coordinates back to degrees, and refuses what cannot be degrees.
+fn finish(origin: Origin<'_>, mut table: FeatureTable, crs: &Crs) -> Result<FeatureTable, RegionError> {
+    for (number, feature) in table.features.iter_mut().enumerate() {
         let rings = feature.rings.len();
-        feature.rings.retain(|ring| ring.iter().flatten().all(|degrees| degrees.is_finite()));
+        feature.rings.retain(|ring| ring.iter().flatten().all(|value| value.is_finite()));
         table.dropped_rings += (rings - feature.rings.len()) as u64;
+        if let Crs::Projected(inverse) = crs {
+            reproject(feature, inverse).map_err(|found| {
+                origin.feature(number, "vertices that the projection of the file can have", found)
+            })?;
+        }
         for vertex in feature.rings.iter_mut().flatten() {
             let [lon, lat] = *vertex;
             if lon.abs() > 180.0 + ROUNDING_DEG || lat.abs() > 90.0 + ROUNDING_DEG {
@@ -120,6 +181,22 @@ fn clean(origin: Origin<'_>, table: &mut FeatureTable) -> Result<(), RegionError
             *vertex = vertex.map(without_tiny);
         }
     }
+    if table.skipped_geometries > 0 && table.features.iter().all(|feature| feature.rings.is_empty()) {
+        let skipped = table.skipped_geometries;
+        return Err(origin.unreadable(format!("expected polygons, found only points or lines ({skipped})")));
+    }
+    Ok(table)
+}
+
+fn reproject(feature: &mut Feature, inverse: &proj_core::Transform) -> Result<(), String> {
+    let mut rings = Vec::with_capacity(feature.rings.len());
+    for mut ring in std::mem::take(&mut feature.rings) {
+        for vertex in &mut ring {
+            *vertex = crs::degrees(inverse, *vertex)?;
+        }
+        rings.extend(antimeridian::cut(ring).map_err(|_| "a ring round a pole".to_owned())?);
+    }
+    feature.rings = rings;
     Ok(())
 }
 
@@ -128,29 +205,39 @@ type JsonRow = (Option<Value>, Option<Map<String, Value>>);
 
 /// The properties of JSON features as columns; a feature's own `id` is the attribute `id` unless a property is
 /// called so.
-fn tabulate(rows: Vec<JsonRow>) -> (Vec<String>, Vec<Vec<Option<String>>>) {
+fn tabulate(
+    rows: Vec<JsonRow>,
+    rings: Vec<Vec<Vec<Vertex>>>,
+    skipped_geometries: u64,
+    wanted: &[&str],
+) -> FeatureTable {
     let mut names = BTreeSet::new();
     let mut has_id = false;
     for (id, properties) in &rows {
-        names.extend(properties.iter().flat_map(|properties| properties.keys().cloned()));
+        for name in properties.iter().flat_map(Map::keys) {
+            if !names.contains(name) {
+                names.insert(name.clone());
+            }
+        }
         has_id |= id.is_some();
     }
     let own_id = has_id && !names.contains("id");
-    let values = rows.into_iter().map(|(id, properties)| {
-        let mut properties = properties.unwrap_or_default();
-        let of_properties = names.iter().map(|name| properties.remove(name).and_then(text_of));
-        let mut row: Vec<Option<String>> = of_properties.collect();
-        if own_id {
-            row.push(id.and_then(text_of));
-        }
-        row
-    });
-    let values = values.collect();
-    let mut names: Vec<String> = names.into_iter().collect();
+    let mut known: Vec<String> = names.into_iter().collect();
     if own_id {
-        names.push("id".into());
+        known.push("id".into());
     }
-    (names, values)
+    let attributes: Vec<String> =
+        known.iter().filter(|name| wanted.contains(&name.as_str())).cloned().collect();
+    let feature = |((id, properties), rings): (JsonRow, Vec<Vec<Vertex>>)| {
+        let (mut id, mut properties) = (id, properties.unwrap_or_default());
+        let value = |name: &String| {
+            let value = if own_id && name == "id" { id.take() } else { properties.remove(name) };
+            value.and_then(text_of)
+        };
+        Feature { values: attributes.iter().map(value).collect(), rings }
+    };
+    let features = rows.into_iter().zip(rings).map(feature).collect();
+    FeatureTable { known, attributes, features, skipped_geometries, dropped_rings: 0 }
 }
 
 fn text_of(value: Value) -> Option<String> {

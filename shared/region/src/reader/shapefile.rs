@@ -1,90 +1,137 @@
 //! A zipped shapefile: .shp and .dbf, with .prj and .cpg if they are there.
+//!
+//! Both files are read through the zip as streams: what is kept is the rings and the attributes that are wanted. The
+//! layout is that of the ESRI Shapefile Technical Description (1998). Counts are believed only as far as the
+//! record that they stand in reaches.
 
-use std::io::{Cursor, Read};
+use std::io::{self, BufReader, Cursor, Read};
 
-use shapefile::{Shape, ShapeReader};
 use zip::ZipArchive;
 
-use super::{Feature, FeatureTable, Origin, Vertex, dbf};
+use super::crs::Crs;
+use super::dbf::{self, Dbf};
+use super::{Feature, FeatureTable, Origin, Vertex};
 use crate::error::RegionError;
 
-pub(super) fn read(origin: Origin<'_>, bytes: &[u8]) -> Result<FeatureTable, RegionError> {
-    let mut members = Members::open(origin, bytes)?;
-    let prj = members.optional("prj")?;
-    check_crs(origin, prj.as_deref())?;
-    let cpg = members.optional("cpg")?;
-    let dbf = dbf::read(origin, &members.required("dbf")?, cpg.as_deref())?;
-    let shp = members.required("shp")?;
-    let mut shapes = ShapeReader::new(Cursor::new(shp)).map_err(|error| origin.unreadable(error))?;
+const HEADER_LEN: usize = 100;
+const RECORD_HEADER_LEN: usize = 8;
+/// Where the counts of parts and of points, and the starts of the parts, stand in a polygon's record.
+const COUNTS_AT: usize = 36;
+const PARTS_AT: usize = 44;
+/// A .prj or .cpg is a line of text; what is longer is something else.
+const LONGEST_TEXT_BYTES: u64 = 1 << 16;
 
-    let mut table = FeatureTable { attributes: dbf.attributes, ..FeatureTable::default() };
+const NULL_SHAPE: i32 = 0;
+/// Polygon, PolygonZ, PolygonM: alike up to the end of their points.
+const POLYGONS: [i32; 3] = [5, 15, 25];
+/// Points, lines, sets of points, and patches, of all dimensions.
+const OTHER_SHAPES: [i32; 10] = [1, 11, 21, 3, 13, 23, 8, 18, 28, 31];
+
+pub(super) fn read(
+    origin: Origin<'_>,
+    bytes: &[u8],
+    wanted: &[&str],
+) -> Result<(FeatureTable, Crs), RegionError> {
+    let mut members = Members::open(origin, bytes)?;
+    let prj = members.text("prj")?;
+    let cpg = members.text("cpg")?;
+    let crs = prj.map_or(Ok(Crs::Degrees), |prj| Crs::parse(origin, &prj))?;
+    let dbf = dbf::read(origin, BufReader::new(members.required("dbf")?), cpg.as_deref(), wanted)?;
+    let shp = BufReader::with_capacity(1 << 16, members.required("shp")?);
+    Ok((read_shapes(origin, shp, dbf)?, crs))
+}
+
+/// Puts shapes and rows together.
+pub(super) fn read_shapes(
+    origin: Origin<'_>,
+    mut shp: impl Read,
+    dbf: Dbf,
+) -> Result<FeatureTable, RegionError> {
+    let mut header = [0; HEADER_LEN];
+    shp.read_exact(&mut header).map_err(|error| origin.unreadable(format!("the .shp: {error}")))?;
+    if header[..4] != 9994u32.to_be_bytes() {
+        return Err(origin.unreadable("the .shp does not begin as shapefiles do"));
+    }
+    // Lengths count words of two bytes.
+    let len = u64::from(u32::from_be_bytes(array_at(&header, 24))) * 2;
+    let mut records = shp.take(len.saturating_sub(HEADER_LEN as u64));
+
+    let mut table = FeatureTable { known: dbf.known, attributes: dbf.attributes, ..FeatureTable::default() };
     let mut rows = dbf.rows.into_iter();
-    for shape in shapes.iter_shapes() {
-        let number = table.features.len();
-        let shape = shape.map_err(|error| origin.feature(number, "a shape", error.to_string()))?;
+    let mut shapes = 0;
+    let mut record = Vec::new();
+    while next_record(origin, shapes, &mut records, &mut record)? {
+        let refused = |expected, found| origin.feature(shapes, expected, found);
         let found = "a shape without a row in the .dbf".to_owned();
-        let values = rows.next().ok_or_else(|| origin.feature(number, "attributes", found))?;
-        let rings = match shape {
-            Shape::Polygon(polygon) => rings_of(polygon.rings().iter().map(|ring| ring.points())),
-            Shape::PolygonM(polygon) => rings_of(polygon.rings().iter().map(|ring| ring.points())),
-            Shape::PolygonZ(polygon) => rings_of(polygon.rings().iter().map(|ring| ring.points())),
-            Shape::NullShape => Vec::new(),
-            _ => {
-                table.skipped_geometries += 1;
-                Vec::new()
+        let values = rows.next().ok_or_else(|| refused("attributes", found))?;
+        let mut rings = Vec::new();
+        match record.first_chunk().map(|kind| i32::from_le_bytes(*kind)) {
+            Some(NULL_SHAPE) => {}
+            Some(kind) if POLYGONS.contains(&kind) => {
+                rings = rings_of(&record)
+                    .ok_or_else(|| refused("a polygon", "counts that its record does not hold".into()))?;
             }
-        };
+            Some(kind) if OTHER_SHAPES.contains(&kind) => table.skipped_geometries += 1,
+            kind => return Err(refused("a type of shape", format!("{kind:?}"))),
+        }
         // A deleted row keeps its place, so that shapes and rows stay side by side.
         if let Some(values) = values {
             table.features.push(Feature { values, rings });
         }
+        shapes += 1;
     }
     match rows.next() {
         None => Ok(table),
-        Some(_) => {
-            Err(origin.unreadable(format!("{} shapes, but more rows in the .dbf", table.features.len())))
-        }
+        Some(_) => Err(origin.unreadable(format!("{shapes} shapes, but more rows in the .dbf"))),
     }
 }
 
-fn rings_of<'a, P: XY + 'a>(rings: impl Iterator<Item = &'a [P]>) -> Vec<Vec<Vertex>> {
-    rings.map(|ring| ring.iter().map(P::vertex).collect()).collect()
-}
-
-trait XY {
-    fn vertex(&self) -> Vertex;
-}
-
-impl XY for shapefile::Point {
-    fn vertex(&self) -> Vertex {
-        [self.x, self.y]
+/// Whether there was another record; its content is put into `record`.
+fn next_record(
+    origin: Origin<'_>,
+    number: usize,
+    records: &mut impl Read,
+    record: &mut Vec<u8>,
+) -> Result<bool, RegionError> {
+    let damaged = |error: io::Error| origin.feature(number, "a shape", error.to_string());
+    fill(record, records, RECORD_HEADER_LEN as u64).map_err(damaged)?;
+    if record.is_empty() {
+        return Ok(false);
     }
+    let truncated = || origin.feature(number, "a shape", "the end of the .shp".into());
+    let header: [u8; RECORD_HEADER_LEN] = record.as_slice().try_into().map_err(|_| truncated())?;
+    let len = u64::from(u32::from_be_bytes(array_at(&header, 4))) * 2;
+    fill(record, records, len).map_err(damaged)?;
+    if record.len() as u64 == len { Ok(true) } else { Err(truncated()) }
 }
 
-impl XY for shapefile::PointM {
-    fn vertex(&self) -> Vertex {
-        [self.x, self.y]
-    }
+/// Puts the next `len` bytes, or as many as there are, into `buffer`.
+fn fill(buffer: &mut Vec<u8>, source: &mut impl Read, len: u64) -> io::Result<()> {
+    buffer.clear();
+    source.by_ref().take(len).read_to_end(buffer)?;
+    Ok(())
 }
 
-impl XY for shapefile::PointZ {
-    fn vertex(&self) -> Vertex {
-        [self.x, self.y]
-    }
+/// The rings of a polygon's record; none if its counts do not fit into it.
+fn rings_of(record: &[u8]) -> Option<Vec<Vec<Vertex>>> {
+    let counts = record.get(COUNTS_AT..PARTS_AT)?;
+    let parts = usize::try_from(i32::from_le_bytes(array_at(counts, 0))).ok()?;
+    let points = usize::try_from(i32::from_le_bytes(array_at(counts, 4))).ok()?;
+    let starts = record.get(PARTS_AT..)?.get(..parts.checked_mul(4)?)?;
+    let points = record.get(PARTS_AT + starts.len()..)?.get(..points.checked_mul(16)?)?;
+    let vertex = |point: &[u8]| [0, 8].map(|at| f64::from_le_bytes(array_at(point, at)));
+    let start = |part: usize| match starts.get(part * 4..part * 4 + 4) {
+        Some(start) => usize::try_from(i32::from_le_bytes(array_at(start, 0))).ok()?.checked_mul(16),
+        None => Some(points.len()),
+    };
+    (0..parts)
+        .map(|part| Some(points.get(start(part)?..start(part + 1)?)?.chunks_exact(16).map(vertex).collect()))
+        .collect()
 }
 
-/// Geographic coordinates are used as they are: their datums differ by metres. Without a .prj the vertices
-/// themselves must tell.
-fn check_crs(origin: Origin<'_>, prj: Option<&[u8]>) -> Result<(), RegionError> {
-    let Some(prj) = prj else { return Ok(()) };
-    let text = String::from_utf8_lossy(prj);
-    let keywords = text.to_ascii_uppercase();
-    let has = |names: &[&str]| names.iter().any(|name| keywords.contains(name));
-    if has(&["GEOGCS", "GEOGCRS", "GEODCRS"]) && !has(&["PROJCS", "PROJCRS", "PROJECTEDCRS", "GEOCCS"]) {
-        return Ok(());
-    }
-    let name = text.split('"').nth(1).unwrap_or(text.trim());
-    Err(origin.not_degrees(format!("the coordinate reference system {name}")))
+/// `N` bytes that are known to be there.
+fn array_at<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    bytes[at..at + N].try_into().expect("a slice of N bytes")
 }
 
 /// The members of the zip that make up its one shapefile.
@@ -114,22 +161,31 @@ impl<'a> Members<'a> {
         Ok(Members { origin, zip, names, stem })
     }
 
-    fn required(&mut self, extension: &str) -> Result<Vec<u8>, RegionError> {
+    fn required(&mut self, extension: &str) -> Result<impl Read + '_, RegionError> {
         let missing =
             format!("expected {}.{extension} in the zip, found {}", self.stem, self.names.join(", "));
-        self.optional(extension)?.ok_or_else(|| self.origin.unreadable(missing))
+        let missing = self.origin.unreadable(missing);
+        self.optional(extension)?.ok_or(missing)
     }
 
-    fn optional(&mut self, extension: &str) -> Result<Option<Vec<u8>>, RegionError> {
+    fn text(&mut self, extension: &str) -> Result<Option<String>, RegionError> {
+        let origin = self.origin;
+        let Some(member) = self.optional(extension)? else { return Ok(None) };
+        let mut bytes = Vec::new();
+        let read = member.take(LONGEST_TEXT_BYTES).read_to_end(&mut bytes);
+        read.map_err(|error| origin.unreadable(format!("the .{extension}: {error}")))?;
+        Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    fn optional(&mut self, extension: &str) -> Result<Option<impl Read + '_>, RegionError> {
         let is_member = |name: &&String| {
             name.rsplit_once('.')
                 .is_some_and(|(stem, end)| stem == self.stem && end.eq_ignore_ascii_case(extension))
         };
         let Some(name) = self.names.iter().find(is_member) else { return Ok(None) };
-        let unreadable = |error: &dyn std::fmt::Display| self.origin.unreadable(format!("{name}: {error}"));
-        let mut member = self.zip.by_name(name).map_err(|error| unreadable(&error))?;
-        let mut bytes = Vec::new();
-        member.read_to_end(&mut bytes).map_err(|error| unreadable(&error))?;
-        Ok(Some(bytes))
+        match self.zip.by_name(name) {
+            Ok(member) => Ok(Some(member)),
+            Err(error) => Err(self.origin.unreadable(format!("{name}: {error}"))),
+        }
     }
 }

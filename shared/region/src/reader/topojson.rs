@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Feature, FeatureTable, Origin, Vertex, tabulate};
+use super::{FeatureTable, Origin, Vertex, tabulate};
 use crate::error::RegionError;
 
 #[derive(Deserialize)]
@@ -47,7 +47,7 @@ enum Geometry {
     Other,
 }
 
-pub(super) fn read(origin: Origin<'_>, bytes: &[u8]) -> Result<FeatureTable, RegionError> {
+pub(super) fn read(origin: Origin<'_>, bytes: &[u8], wanted: &[&str]) -> Result<FeatureTable, RegionError> {
     let topology: Topology = serde_json::from_slice(bytes).map_err(|error| origin.unreadable(error))?;
     let arcs = decode(&topology)
         .ok_or_else(|| origin.unreadable("an arc has a position of fewer than two numbers"))?;
@@ -56,21 +56,16 @@ pub(super) fn read(origin: Origin<'_>, bytes: &[u8]) -> Result<FeatureTable, Reg
         Object { geometry: Geometry::Collection { geometries }, .. } => geometries,
         single => vec![single],
     };
-    let mut table = FeatureTable::default();
+    let mut all_rings = Vec::with_capacity(features.len());
     let mut rows = Vec::with_capacity(features.len());
-    for feature in features {
+    let mut skipped = 0;
+    for (number, feature) in features.into_iter().enumerate() {
         let mut rings = Vec::new();
-        let number = table.features.len();
-        add_rings(origin, number, &feature.geometry, &arcs, &mut rings, &mut table.skipped_geometries)?;
-        table.features.push(Feature { values: Vec::new(), rings });
+        add_rings(origin, number, &feature.geometry, &arcs, &mut rings, &mut skipped)?;
+        all_rings.push(rings);
         rows.push((feature.id, feature.properties));
     }
-    let (attributes, values) = tabulate(rows);
-    table.attributes = attributes;
-    for (feature, values) in table.features.iter_mut().zip(values) {
-        feature.values = values;
-    }
-    Ok(table)
+    Ok(tabulate(rows, all_rings, skipped, wanted))
 }
 
 /// The object that is the layer: the only one, or the one of the layer's name.

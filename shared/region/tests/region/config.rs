@@ -1,7 +1,7 @@
 //! layers.toml: what it may say, and what is said of one that may not.
 
 use bisonflow_contract::{ErrorName, StepError};
-use bisonflow_region::{LayersConfig, Overlap, RegionError};
+use bisonflow_region::{LayersConfig, Overlap, Precedence, RegionError};
 
 const COUNTY: &str = r#"
 [[layer]]
@@ -60,11 +60,16 @@ fn scales_and_overlaps_are_parsed() {
         let config = LayersConfig::parse(&COUNTY.replace("1:10M", scale), &[]).unwrap();
         assert_eq!(config.layers[0].scale_denominator(), denominator);
     }
+    let by = |attributes: &[&str], highest| {
+        let precedence = |attribute: &&str| Precedence { attribute: (*attribute).to_owned(), highest };
+        Overlap::One(attributes.iter().map(precedence).collect())
+    };
     let cases = [
-        ("", Overlap::LowestId),
+        ("", Overlap::One(vec![])),
         ("overlap = \"all\"", Overlap::All),
-        ("overlap = { lowest = \"GAP_Sts\" }", Overlap::Lowest("GAP_Sts".into())),
-        ("overlap = { highest = \"GAP_Sts\" }", Overlap::Highest("GAP_Sts".into())),
+        ("overlap = { lowest = \"GAP_Sts\" }", by(&["GAP_Sts"], false)),
+        ("overlap = { lowest = [\"GAP_Sts\", \"GIS_Acres\"] }", by(&["GAP_Sts", "GIS_Acres"], false)),
+        ("overlap = { highest = \"GAP_Sts\" }", by(&["GAP_Sts"], true)),
     ];
     for (line, overlap) in cases {
         let config = LayersConfig::parse(&format!("{COUNTY}{line}\n"), &[]).unwrap();
@@ -111,6 +116,8 @@ fn what_is_wrong_is_named() {
             format!("{COUNTY}overlap = {{ lowest = \"A\", highest = \"B\" }}\n"),
             "layer county, overlap: expected",
         ),
+        (format!("{COUNTY}overlap = {{ lowest = [] }}\n"), "layer county, overlap: expected"),
+        (format!("{COUNTY}overlap = {{ lowest = [\"A\", 3] }}\n"), "layer county, overlap: expected"),
         (format!("{COUNTY}where = \"A > 3\"\n"), "layer county, where: expected \"Attribute = 'value'\""),
         (by("\"county\""), "summary s, by: expected a column that a layer writes (census_state, "),
         (by(""), "summary s, by: expected a column"),

@@ -97,8 +97,7 @@ fn a_shapefile_that_cannot_be_used_is_refused() {
         (zipped(&[("a.shp", &shp[..200]), ("a.dbf", &dbf_two)]), "layer land, land.zip"),
         (
             zipped(&[("a.shp", &shp), ("a.dbf", &dbf_two), ("a.prj", ALBERS.as_bytes())]),
-            "expected degrees of longitude and latitude, found the coordinate reference system \
-             USA_Contiguous_Albers_Equal_Area_Conic_USGS_version; reproject the file",
+            "found the coordinate reference system USA_Contiguous_Albers_Equal_Area_Conic_USGS_version (",
         ),
     ];
     for (zip, expected) in cases {
@@ -121,12 +120,15 @@ fn geojson_that_cannot_be_used_is_refused() {
     let point = json!({"type": "Feature", "properties": {"id": "p"}, "geometry": {"type": "Point", "coordinates": [0, 0]}});
     let nameless = json!({"type": "Feature", "properties": {"id": null}, "geometry": null});
     let cases: [(Value, &str); 7] = [
-        (with_crs("urn:ogc:def:crs:EPSG::5070"), "found urn:ogc:def:crs:EPSG::5070; reproject the file"),
+        (
+            with_crs("urn:ogc:def:crs:EPSG::1"),
+            "found the coordinate reference system urn:ogc:def:crs:EPSG::1 (",
+        ),
         (
             collection(vec![metres]),
             "expected degrees of longitude and latitude, found a vertex at (-10000, 1500000)",
         ),
-        (collection(vec![point]), "expected polygons, found none"),
+        (collection(vec![point]), "expected polygons, found only points or lines (1)"),
         (collection(vec![nameless]), "feature 1: expected an id in id, found null"),
         (json!({"type": "Feature"}), "expected the type FeatureCollection or Topology, found Feature"),
         (json!({"type": "FeatureCollection"}), "layer land, land.geojson: cannot be read"),
@@ -211,7 +213,7 @@ fn files_that_are_missing_or_of_another_kind_are_named() {
     assert_eq!(error.to_string(), "layer land, land.gdb: cannot be read: no such file");
     let error = Index::build(&config, |_| Ok(Vec::new())).unwrap_err().to_string();
     assert!(
-        error.contains("layer land, land.gdb: cannot be read: expected a zipped shapefile (.zip)"),
+        error.contains("layer land, land.gdb: cannot be read: expected a zipped shapefile (.zip), GeoJSON"),
         "{error}"
     );
 }

@@ -4,7 +4,9 @@
 
 mod borders;
 mod config;
+mod damaged;
 mod drawing;
 mod files;
+mod kinds;
 mod overlaps;
 mod real_data;

@@ -85,3 +85,42 @@ fn features_of_one_id_are_one_region_if_they_agree() {
         "{error}"
     );
 }
+
+#[test]
+fn attributes_decide_in_turn() {
+    // Three units of the same place, by GAP and acres; the ids would say a.
+    let land = |values: [(Value, Value); 3]| {
+        let feature = |(id, (gap, acres)): (&str, (Value, Value))| {
+            json!({"type": "Feature", "properties": {"id": id, "GAP": gap, "acres": acres},
+                   "geometry": {"type": "Polygon", "coordinates": [rectangle(0.0, 0.0, 1.0, 1.0)]}})
+        };
+        collection(["a", "b", "c"].into_iter().zip(values).map(feature).collect())
+    };
+    let (lowest, highest) =
+        ("overlap = { lowest = [\"GAP\", \"acres\"] }", "overlap = { highest = [\"GAP\", \"acres\"] }");
+    let n = Value::Null;
+    let cases = [
+        // Acres decide between units of one GAP status only.
+        (lowest, [(json!("2"), json!(1)), (json!("1"), json!(100)), (json!("1"), json!(20.5))], "c"),
+        (highest, [(json!("2"), json!(1)), (json!("1"), json!(100)), (json!("1"), json!(20.5))], "a"),
+        (highest, [(json!("1"), json!(1)), (json!("1"), json!(100)), (json!("1"), json!(20.5))], "b"),
+        // The same in both: the id.
+        (lowest, [(json!("2"), n.clone()), (json!("1.0"), json!("5")), (json!(1), json!(5.0))], "b"),
+        // Null comes last either way.
+        (lowest, [(n.clone(), json!(1)), (json!(4), n.clone()), (json!(4), json!(9))], "c"),
+        (highest, [(n.clone(), json!(1)), (json!(4), n.clone()), (json!(4), json!(9))], "c"),
+        // One that is no number makes texts of all: "10" comes before "9".
+        (lowest, [(json!(9), json!(1)), (json!(10), json!(1)), (json!("none"), json!(1))], "b"),
+    ];
+    for (settings, values, expected) in cases {
+        let index = try_layer(&land(values.clone()), settings).unwrap();
+        assert_eq!(at(&index.layers()[0], 0.5, 0.5), expected, "{settings} {values:?}");
+    }
+    let error = try_layer(
+        &land([(n.clone(), n.clone()), (n.clone(), n.clone()), (n.clone(), n)]),
+        "overlap = { lowest = [\"GAP\", \"hectares\"] }",
+    )
+    .unwrap_err()
+    .to_string();
+    assert!(error.contains("expected an attribute hectares, found GAP, acres, id"), "{error}");
+}

@@ -1,0 +1,4 @@
+//! The geoparquet reader of the region layers.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| bisonflow_region::fuzzing::geoparquet(bytes));

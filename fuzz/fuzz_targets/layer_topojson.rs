@@ -1,0 +1,4 @@
+//! The topojson reader of the region layers.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| bisonflow_region::fuzzing::topojson(bytes));
