@@ -11,6 +11,7 @@ mod shapefile;
 mod topojson;
 
 use std::collections::BTreeSet;
+use std::panic;
 
 use serde_json::{Map, Value};
 
@@ -107,7 +108,10 @@ fn read_as(
         Kind::GeoJson => geojson::read(origin, without_mark(&bytes), wanted)?,
         Kind::TopoJson => (topojson::read(origin, without_mark(&bytes), wanted)?, Crs::Degrees),
         Kind::FlatGeobuf => flatgeobuf::read(origin, &bytes, wanted)?,
-        Kind::GeoParquet => geoparquet::read(origin, bytes, wanted)?,
+        // The parquet crate asserts what a damaged file may not fulfil, such as offsets that are not negative. The
+        // bytes are moved in and nothing else is shared, so nothing half-done is left behind.
+        Kind::GeoParquet => panic::catch_unwind(|| geoparquet::read(origin, bytes, wanted))
+            .unwrap_or_else(|_| Err(origin.unreadable("the Parquet file is damaged")))?,
     };
     finish(origin, table, &crs)
 }
