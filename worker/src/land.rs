@@ -94,7 +94,11 @@ fn land_files(
     let mut checklist = None;
     let (mut doi, mut records_declared) = (None, None);
     for file in &files {
-        let options = ReadOptions { extra_columns: request.columns.clone(), batch_records: BATCH_RECORDS };
+        let options = ReadOptions {
+            extra_columns: request.columns.clone(),
+            batch_records: BATCH_RECORDS,
+            ..ReadOptions::default()
+        };
         let download = bisonflow_occurrence::open(file.open()?, &file.name, file.bytes, options)?;
         let mut download = download.with_rejects(Box::new(rejects.clone()));
         if several && download.kind() != SourceKind::Parquet {

@@ -19,7 +19,7 @@ use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use jiff::Timestamp;
 
-use crate::schema::{ColumnKind, columns, list_element, schema};
+use crate::schema::{ColumnKind, columns, list_element, schema_of};
 use crate::value;
 
 /// Brings batches of one table to [`crate::schema::schema`].
@@ -37,6 +37,7 @@ use crate::value;
 #[derive(Clone, Debug)]
 pub struct Conform {
     schema: SchemaRef,
+    kinds: Vec<ColumnKind>,
     sources: Vec<Option<usize>>,
 }
 
@@ -63,10 +64,17 @@ pub struct Unparsed {
 impl Conform {
     /// For a table with this schema; `extra` are the columns to keep beyond ours, as strings.
     pub fn new(source: &Schema, extra: &[String]) -> Conform {
-        let schema = schema(extra);
+        Conform::chosen(source, &(0..columns().len()).collect::<Vec<_>>(), extra)
+    }
+
+    /// To some of our columns only, by their places in the schema.
+    pub(crate) fn chosen(source: &Schema, chosen: &[usize], extra: &[String]) -> Conform {
+        let schema = schema_of(chosen, extra);
+        let kinds = chosen.iter().filter_map(|&place| columns().get(place)).map(|column| column.kind);
+        let kinds = kinds.chain(extra.iter().map(|_| ColumnKind::String)).collect();
         let find = |name: &str| source.fields().iter().position(|field| field.name().to_lowercase() == name);
         let sources = schema.fields().iter().map(|field| find(field.name())).collect();
-        Conform { schema, sources }
+        Conform { schema, kinds, sources }
     }
 
     /// Our schema.
@@ -86,8 +94,7 @@ impl Conform {
     pub fn batch(&self, batch: &RecordBatch) -> Result<Conformed, ArrowError> {
         let mut unparsed = Vec::new();
         let mut arrays = Vec::with_capacity(self.sources.len());
-        for (index, source) in self.sources.iter().enumerate() {
-            let kind = columns().get(index).map_or(ColumnKind::String, |column| column.kind);
+        for (index, (source, &kind)) in self.sources.iter().zip(&self.kinds).enumerate() {
             let array = match source {
                 None => new_null_array(&kind.arrow_type(), batch.num_rows()),
                 Some(source) => {

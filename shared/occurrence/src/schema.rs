@@ -140,7 +140,14 @@ pub fn columns() -> &'static [Column] {
 /// assert_eq!(schema.field(53).name(), "county");
 /// ```
 pub fn schema(extra: &[String]) -> SchemaRef {
-    let fixed = columns().iter().map(|column| Field::new(column.name, column.kind.arrow_type(), true));
+    schema_of(&(0..COLUMNS.len()).collect::<Vec<_>>(), extra)
+}
+
+/// The schema of some of the columns, by their places in [`columns`], then of `extra` ones. Places beyond the
+/// columns stand for extra ones and count no more.
+pub(crate) fn schema_of(chosen: &[usize], extra: &[String]) -> SchemaRef {
+    let fixed = chosen.iter().filter_map(|&place| columns().get(place));
+    let fixed = fixed.map(|column| Field::new(column.name, column.kind.arrow_type(), true));
     let extra = extra.iter().map(|name| Field::new(name.to_lowercase(), DataType::Utf8, true));
     Arc::new(Schema::new(fixed.chain(extra).collect::<Vec<_>>()))
 }

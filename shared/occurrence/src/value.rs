@@ -6,14 +6,24 @@ use jiff::civil::DateTime;
 use jiff::tz::Offset;
 
 /// An integer; spaces around it are tolerated.
+#[inline]
 pub(crate) fn int(text: &str) -> Option<i32> {
+    let bytes = text.as_bytes();
+    // Nine digits cannot overflow. Whatever else there is, the standard library decides.
+    if (1..=9).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_digit) {
+        return Some(bytes.iter().fold(0, |sum, digit| sum * 10 + i32::from(digit - b'0')));
+    }
     text.trim_ascii().parse().ok()
 }
 
 /// A finite number in decimal or Java form (`963.0`, `2.778E-4`); `NaN`, infinity and what overflows to it
 /// are none.
+#[inline]
 pub(crate) fn double(text: &str) -> Option<f64> {
-    text.trim_ascii().parse().ok().filter(|value: &f64| value.is_finite())
+    let text = text.trim_ascii();
+    // Where both take a text they give the same number; what the quick one refuses the standard library decides.
+    let value = fast_float2::parse(text).ok().or_else(|| text.parse().ok());
+    value.filter(|value: &f64| value.is_finite())
 }
 
 /// `true` or `false`, in any case.
@@ -148,6 +158,8 @@ pub(crate) fn unquote(cell: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::{ProptestConfig, any, prop_assert_eq, proptest};
+
     use super::*;
 
     #[test]
@@ -177,6 +189,26 @@ mod tests {
             ("1,5", None),
         ] {
             assert_eq!(double(text), value, "{text}");
+        }
+    }
+
+    /// What the standard library alone makes of it.
+    fn plain_double(text: &str) -> Option<f64> {
+        text.trim_ascii().parse().ok().filter(|value: &f64| value.is_finite())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+        #[test]
+        fn numbers_are_those_of_the_standard_library(
+            text in "[ +-]?[0-9.]{0,22}([eE][+-]?[0-9]{0,3})?|[0-9+.eEinfaNINFty -]{0,9}",
+            bits in any::<u64>(),
+            integer in "[ +-]?[0-9]{0,12}",
+        ) {
+            for text in [text, format!("{}", f64::from_bits(bits)), format!("{:E}", f64::from_bits(bits))] {
+                prop_assert_eq!(double(&text).map(f64::to_bits), plain_double(&text).map(f64::to_bits));
+            }
+            prop_assert_eq!(int(&integer), integer.trim_ascii().parse().ok());
         }
     }
 

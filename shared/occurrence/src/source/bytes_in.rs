@@ -1,7 +1,9 @@
 //! Bytes of the source: one shared reader with many positions, and the entry that is read, hashed and checked.
 
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 
 use bytes::Bytes;
 use parquet::errors::{ParquetError, Result as ParquetResult};
@@ -131,21 +133,92 @@ pub(super) struct Expected {
 }
 
 /// The hashes of bytes read.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(super) struct Hashes {
-    pub(super) crc32: crc32fast::Hasher,
-    pub(super) sha256: Sha256,
+    crc32: crc32fast::Hasher,
+    sha256: Option<Digester>,
+}
+
+/// SHA-256 takes longer than all else that is done to a text, so it gets a thread of its own where there is
+/// one.
+enum Digester {
+    Here(Sha256),
+    Beside(Beside),
 }
 
 impl Hashes {
-    /// SHA-256, lower-case hexadecimal.
-    pub(super) fn sha256_hex(&self) -> String {
-        self.sha256.clone().finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    /// CRC-32, and SHA-256 if it is wanted, on a thread of its own if there are several.
+    pub(super) fn new(sha256: bool, threads: usize) -> Hashes {
+        let digester =
+            || if threads > 1 { Digester::Beside(Beside::start()) } else { Digester::Here(Sha256::new()) };
+        Hashes { crc32: crc32fast::Hasher::new(), sha256: sha256.then(digester) }
     }
 
-    /// CRC-32, 8 hexadecimal digits.
-    pub(super) fn crc32_hex(&self) -> String {
-        format!("{:08x}", self.crc32.clone().finalize())
+    fn update(&mut self, bytes: &[u8]) {
+        match &mut self.sha256 {
+            None => {}
+            Some(Digester::Here(sha256)) => sha256.update(bytes),
+            Some(Digester::Beside(beside)) => beside.update(bytes),
+        }
+    }
+
+    /// SHA-256, lower-case hexadecimal, if it was wanted; CRC-32, 8 hexadecimal digits.
+    pub(super) fn finish(self) -> (Option<String>, String) {
+        let sha256 = self.sha256.map(|digester| match digester {
+            Digester::Here(sha256) => sha256,
+            Digester::Beside(beside) => beside.finish(),
+        });
+        let hex = |sha256: Sha256| sha256.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        (sha256.map(hex), format!("{:08x}", self.crc32.finalize()))
+    }
+}
+
+/// How much is given to the hashing thread at once, bytes, and how often before it has to catch up.
+const PORTION_BYTES: usize = 256 << 10;
+const PORTIONS: usize = 16;
+
+/// A thread that hashes what it is given.
+struct Beside {
+    full: SyncSender<Vec<u8>>,
+    empty: Receiver<Vec<u8>>,
+    portion: Vec<u8>,
+    thread: JoinHandle<Sha256>,
+}
+
+impl Beside {
+    fn start() -> Beside {
+        let (full, portions) = sync_channel::<Vec<u8>>(PORTIONS);
+        let (give_back, empty) = sync_channel(PORTIONS + 2);
+        let thread = std::thread::spawn(move || {
+            let mut sha256 = Sha256::new();
+            for mut portion in portions {
+                sha256.update(&portion);
+                portion.clear();
+                // Whoever gave it may be gone.
+                let _ = give_back.try_send(portion);
+            }
+            sha256
+        });
+        Beside { full, empty, portion: Vec::new(), thread }
+    }
+
+    fn update(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let (now, later) = bytes.split_at(bytes.len().min(PORTION_BYTES - self.portion.len()));
+            self.portion.extend_from_slice(now);
+            bytes = later;
+            if self.portion.len() == PORTION_BYTES {
+                let next = self.empty.try_recv().unwrap_or_else(|_| Vec::with_capacity(PORTION_BYTES));
+                let portion = std::mem::replace(&mut self.portion, next);
+                self.full.send(portion).expect("the thread ends only when nothing more can come");
+            }
+        }
+    }
+
+    fn finish(self) -> Sha256 {
+        self.full.send(self.portion).expect("the thread ends only when nothing more can come");
+        drop(self.full);
+        self.thread.join().expect("hashing does not panic")
     }
 }
 
@@ -165,11 +238,10 @@ impl EntryBytes {
         EntryBytes { inner, expected, read: 0, own_crc32: crc32fast::Hasher::new(), hashes }
     }
 
-    /// The hashes of all bytes read so far.
-    pub(super) fn hashes(&self) -> Hashes {
-        let mut hashes = self.hashes.clone();
-        hashes.crc32.combine(&self.own_crc32);
-        hashes
+    /// The hashes of all bytes read.
+    pub(super) fn into_hashes(mut self) -> Hashes {
+        self.hashes.crc32.combine(&self.own_crc32);
+        self.hashes
     }
 
     fn check_end(&self) -> io::Result<()> {
@@ -194,7 +266,7 @@ impl Read for EntryBytes {
             self.check_end()?;
         }
         self.own_crc32.update(&buffer[..read]);
-        self.hashes.sha256.update(&buffer[..read]);
+        self.hashes.update(&buffer[..read]);
         self.read += read as u64;
         if self.expected.is_some_and(|expected| self.read > expected.bytes) {
             self.check_end()?;

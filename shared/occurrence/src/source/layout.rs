@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::ReadOptions;
 use super::meta_xml::{Description, simple_name};
 use crate::schema::{columns, position};
 use crate::{OccurrenceError, Place};
@@ -22,13 +23,33 @@ pub(super) enum From {
     Nowhere,
 }
 
+impl From {
+    /// The text that stands in every row, if it is one.
+    pub(super) fn constant(&self) -> Option<&str> {
+        match self {
+            From::Constant(text) => Some(text),
+            From::Field(_) | From::Nowhere => None,
+        }
+    }
+
+    /// The index of the field, if it is one.
+    pub(super) fn field(&self) -> Option<usize> {
+        match self {
+            From::Field(index) => Some(*index),
+            From::Constant(_) | From::Nowhere => None,
+        }
+    }
+}
+
 /// The columns of a text source, mapped to those of the schema.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Layout {
     /// Fields in a full row.
     pub(super) width: usize,
-    /// For every column of the schema, extra columns included.
+    /// For every column of the schema, then the extra ones.
     pub(super) columns: Vec<From>,
+    /// Places of the columns that are wanted, extra ones included.
+    pub(super) chosen: Vec<usize>,
     /// `hasGeospatialIssues`.
     pub(super) geospatial: From,
     /// Names of the extra columns, in order.
@@ -43,7 +64,7 @@ impl Layout {
     pub(super) fn new(
         header: Option<&str>,
         description: Option<&Description>,
-        extra: &[String],
+        ReadOptions { columns: chosen, extra_columns: extra, .. }: &ReadOptions,
         place: &Place,
     ) -> Result<Layout, OccurrenceError> {
         let from_header: Vec<(usize, String)> = header
@@ -76,7 +97,10 @@ impl Layout {
         let extra = extra_columns(extra, &names.map(String::as_str).collect::<Vec<_>>())?;
         let from = |name: &str| by_name.get(name).cloned().unwrap_or(From::Nowhere);
         let all = columns().iter().map(|column| column.name).chain(extra.iter().map(String::as_str));
-        Ok(Layout { width, columns: all.map(from).collect(), geospatial: from("hasgeospatialissues"), extra })
+        let mut chosen = chosen_columns(chosen.as_deref())?;
+        chosen.extend(columns().len()..columns().len() + extra.len());
+        let geospatial = from("hasgeospatialissues");
+        Ok(Layout { width, columns: all.map(from).collect(), chosen, geospatial, extra })
     }
 }
 
@@ -146,6 +170,24 @@ pub(super) fn extra_columns(asked: &[String], names: &[&str]) -> Result<Vec<Stri
     Ok(extra)
 }
 
+/// Places of the columns of the schema that were asked for, in the order of the schema: all, or those named.
+pub(super) fn chosen_columns(asked: Option<&[String]>) -> Result<Vec<usize>, OccurrenceError> {
+    let Some(asked) = asked else { return Ok((0..columns().len()).collect()) };
+    let names: Vec<&str> = columns().iter().map(|column| column.name).collect();
+    let place = |name: &String| {
+        let wanted = simple_name(name);
+        position(&wanted).ok_or_else(|| OccurrenceError::Option {
+            field: "columns",
+            found: format!("{name:?}, which is no column of the table"),
+            expected: format!("columns of the table, such as {}", nearest(&wanted, &names)),
+        })
+    };
+    let mut places = asked.iter().map(place).collect::<Result<Vec<usize>, _>>()?;
+    places.sort_unstable();
+    places.dedup();
+    Ok(places)
+}
+
 /// The three names that differ least.
 fn nearest(name: &str, names: &[&str]) -> String {
     let mut by_distance: Vec<(usize, &str)> =
@@ -181,8 +223,9 @@ mod tests {
         description: Option<&Description>,
         extra: &[&str],
     ) -> Result<Layout, String> {
-        let extra: Vec<String> = extra.iter().map(|&name| name.to_owned()).collect();
-        Layout::new(header, description, &extra, &Place::file("f")).map_err(|error| error.to_string())
+        let extra_columns = extra.iter().map(|&name| name.to_owned()).collect();
+        let options = ReadOptions { extra_columns, ..ReadOptions::default() };
+        Layout::new(header, description, &options, &Place::file("f")).map_err(|error| error.to_string())
     }
 
     fn described(columns: &[(usize, &str)]) -> Description {
@@ -232,6 +275,20 @@ mod tests {
             let error = layout(Some(header), None, &[]).unwrap_err();
             assert!(error.contains(said) && error.contains("line 1"), "{error}");
         }
+    }
+
+    #[test]
+    fn columns_are_chosen_by_name_in_the_order_of_the_schema() {
+        let chosen = |names: &[&str]| {
+            chosen_columns(Some(&names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>()))
+        };
+        assert_eq!(chosen(&["species", "gbifID", "species"]).unwrap(), [0, 9]);
+        assert_eq!(chosen_columns(None).unwrap().len(), columns().len());
+        let error = chosen(&["specie"]).unwrap_err().to_string();
+        assert!(
+            error.starts_with("columns: found \"specie\"") && error.contains("such as species"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -13,13 +13,19 @@
 //! per column, and is kept aside. An empty cell is null; `NA` never is.
 
 mod archive;
+mod blocks;
 mod bytes_in;
+#[cfg(test)]
+mod differential;
+mod fill;
 mod layout;
-mod lines;
 mod meta_xml;
 mod metadata;
 mod parquet_in;
+mod pool;
 mod rejects;
+mod rows;
+mod split;
 mod text;
 
 use std::collections::BTreeMap;
@@ -34,23 +40,39 @@ use crate::{OccurrenceError, Place};
 use archive::Archive;
 use bytes_in::{EntryBytes, Hashes, Source};
 use layout::unsupported;
-use lines::Lines;
 use meta_xml::Description;
 use parquet_in::ParquetReader;
-use text::TextReader;
+use text::{Limits, TextReader};
 
 /// How a source is read.
 #[derive(Clone, Debug)]
 pub struct ReadOptions {
     /// Columns of the source to keep beyond the schema, by name, or `["all"]`.
     pub extra_columns: Vec<String>,
-    /// Most records in a batch; a batch of very long rows has fewer.
+    /// Most rows of a batch. It has fewer records when some of these rows are rejected, and fewer rows when
+    /// they are very long.
     pub batch_records: usize,
+    /// The columns of the schema to read, by name, in the schema's order; all when there is no such list. What
+    /// is not read is not counted either: `unparsed`, `taxon_keys` (taxonkey) and `geospatial_issue_differs`
+    /// (issue) are of the columns read.
+    pub columns: Option<Vec<String>>,
+    /// Threads that parse a text. With more than one, reading and inflating has another of its own, and so has
+    /// SHA-256. Batches and counts are the same, whatever their number.
+    pub threads: usize,
+    /// Whether the SHA-256 of the entry is wanted. On a single thread it takes longer than all else that is
+    /// done to a text.
+    pub sha256: bool,
 }
 
 impl Default for ReadOptions {
     fn default() -> Self {
-        ReadOptions { extra_columns: Vec::new(), batch_records: 8192 }
+        ReadOptions {
+            extra_columns: Vec::new(),
+            batch_records: 8192,
+            columns: None,
+            threads: 1,
+            sha256: true,
+        }
     }
 }
 
@@ -84,7 +106,8 @@ pub struct ReadSummary {
     /// Shapes of the landed taxon keys.
     pub taxon_keys: TaxonKeyShapes,
     /// SHA-256 of the inflated occurrence entry, or of the text; of the entries of a simple Parquet archive one
-    /// after the other, by name. None for a Parquet file, of which only the needed columns are read.
+    /// after the other, by name. None for a Parquet file, of which only the needed columns are read, and when
+    /// it is not wanted.
     pub entry_sha256: Option<String>,
     /// CRC-32 of the same bytes, 8 hexadecimal digits.
     pub entry_crc32: Option<String>,
@@ -166,8 +189,9 @@ pub fn open(
         return Err(unsupported(place, found));
     }
     let metadata = Metadata { checklist: Checklist::backbone(), ..Metadata::default() };
-    let input = EntryBytes::new(Box::new(source.at(0)), None, Hashes::default());
-    let reader = TextReader::new(Lines::new(input), source, None, place.clone(), &options)?;
+    let hashes = Hashes::new(options.sha256, options.threads);
+    let input = EntryBytes::new(Box::new(source.at(0)), None, hashes);
+    let reader = TextReader::new(input, source, None, place.clone(), &options, Limits::default())?;
     Ok(Download::new(SourceKind::Text, metadata, Reader::Text(reader.into()), place))
 }
 
@@ -233,8 +257,9 @@ fn text_entry(
     place: &Place,
     options: &ReadOptions,
 ) -> Result<Reader, OccurrenceError> {
-    let lines = Lines::new(archive.entry(name, Hashes::default())?);
-    let reader = TextReader::new(lines, source, description.as_ref(), place.entry(name), options)?;
+    let input = archive.entry(name, Hashes::new(options.sha256, options.threads))?;
+    let (place, limits) = (place.entry(name), Limits::default());
+    let reader = TextReader::new(input, source, description.as_ref(), place, options, limits)?;
     Ok(Reader::Text(reader.into()))
 }
 

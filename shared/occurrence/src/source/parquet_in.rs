@@ -20,12 +20,12 @@ use parquet::file::reader::ChunkReader;
 
 use super::archive::Archive;
 use super::bytes_in::{Hashes, Source};
-use super::layout::{REQUIRED, extra_columns, unsupported};
-use super::rejects::{At, Rejects};
+use super::layout::{REQUIRED, chosen_columns, extra_columns, unsupported};
+use super::rejects::{Aside, At, Rejects};
 use super::{ReadOptions, ReadSummary, count_taxon_key};
 use crate::conform::Conform;
 use crate::issue::is_geospatial;
-use crate::schema::schema;
+use crate::schema::{position, schema_of};
 use crate::{OccurrenceError, Place, value};
 
 /// Reads Parquet files.
@@ -41,6 +41,10 @@ pub(super) struct ParquetReader {
     hashes: Option<Hashes>,
     current: Option<OpenFile>,
     batch_records: usize,
+    /// Places of the columns that are read; gbifid is, whether it is wanted or not.
+    read: Vec<usize>,
+    /// Whether gbifid, the first column, is read only to tell what is a record.
+    without_gbifid: bool,
     extra: Vec<String>,
     schema: SchemaRef,
     records: LandingRecords,
@@ -59,7 +63,7 @@ struct OpenFile {
 impl ParquetReader {
     /// A Parquet file.
     pub(super) fn file(source: Source, place: Place, options: &ReadOptions) -> Result<Self, OccurrenceError> {
-        let mut reader = ParquetReader::empty(source.clone(), place, options);
+        let mut reader = ParquetReader::empty(source.clone(), place, options)?;
         reader.open(source, Some(&options.extra_columns))?;
         Ok(reader)
     }
@@ -73,16 +77,22 @@ impl ParquetReader {
         options: &ReadOptions,
     ) -> Result<Self, OccurrenceError> {
         entries.reverse();
-        let mut reader = ParquetReader::empty(source, place, options);
+        let mut reader = ParquetReader::empty(source, place, options)?;
         reader.archive = Some(archive);
         reader.entries = entries;
-        reader.hashes = Some(Hashes::default());
+        reader.hashes = Some(Hashes::new(options.sha256, options.threads));
         reader.open_next(Some(&options.extra_columns))?;
         Ok(reader)
     }
 
-    fn empty(source: Source, place: Place, options: &ReadOptions) -> Self {
-        ParquetReader {
+    fn empty(source: Source, place: Place, options: &ReadOptions) -> Result<Self, OccurrenceError> {
+        let chosen = chosen_columns(options.columns.as_deref())?;
+        let gbifid = position("gbifid").expect("a column of the schema");
+        let mut read = chosen.clone();
+        if !read.contains(&gbifid) {
+            read.insert(0, gbifid);
+        }
+        Ok(ParquetReader {
             source,
             whole: place.clone(),
             archive: None,
@@ -90,14 +100,16 @@ impl ParquetReader {
             hashes: None,
             current: None,
             batch_records: options.batch_records.max(1),
+            without_gbifid: read.len() > chosen.len(),
+            read,
             extra: Vec::new(),
-            schema: schema(&[]),
+            schema: schema_of(&chosen, &[]),
             records: LandingRecords::default(),
             geospatial_issue_differs: 0,
             taxon_keys: TaxonKeyShapes::default(),
             rejects: Rejects::new(place.clone()),
             place,
-        }
+        })
     }
 
     pub(super) fn rejects(&mut self) -> &mut Rejects {
@@ -120,7 +132,7 @@ impl ParquetReader {
             Failure::Reading(error) => self.source.explain(self.place.clone(), error),
             Failure::Writing(error) => temporary(error),
         })?;
-        self.hashes = Some(entry.hashes());
+        self.hashes = Some(entry.into_hashes());
         file.rewind().map_err(temporary)?;
         self.open(file, asked)?;
         Ok(true)
@@ -148,19 +160,21 @@ impl ParquetReader {
         }
         if let Some(asked) = asked {
             self.extra = extra_columns(asked, &names.iter().map(String::as_str).collect::<Vec<_>>())?;
-            self.schema = schema(&self.extra);
+            let chosen = &self.read[usize::from(self.without_gbifid)..];
+            self.schema = schema_of(chosen, &self.extra);
         }
-        let conform = Conform::new(builder.schema(), &self.extra);
-        let geospatial = names.iter().position(|name| name == "hasgeospatialissues");
+        let conform = Conform::chosen(builder.schema(), &self.read, &self.extra);
+        let issue = position("issue").is_some_and(|issue| self.read.contains(&issue));
+        let geospatial = names.iter().position(|name| issue && name == "hasgeospatialissues");
         let wanted: Vec<usize> = conform.source_columns().chain(geospatial).collect();
         let mask = ProjectionMask::roots(builder.parquet_schema(), wanted);
         let builder = builder.with_projection(mask).with_batch_size(self.batch_records);
         let batches = guard(|| builder.build()).map_err(|found| explain(&found))?;
         let batches = batches.map_err(|error| explain(&error))?;
         let read = arrow::array::RecordBatchReader::schema(&batches);
-        let geospatial =
-            read.fields().iter().position(|field| field.name().to_lowercase() == "hasgeospatialissues");
-        let conform = Conform::new(&read, &self.extra);
+        let is_said = |name: &str| issue && name.to_lowercase() == "hasgeospatialissues";
+        let geospatial = read.fields().iter().position(|field| is_said(field.name()));
+        let conform = Conform::chosen(&read, &self.read, &self.extra);
         self.current = Some(OpenFile { batches, conform, geospatial });
         Ok(())
     }
@@ -197,13 +211,16 @@ impl ParquetReader {
         let gbifids = texts(&batch, "gbifid");
         let is_record = |row| gbifids.is_valid(row) && !gbifids.value(row).trim().is_empty();
         let keep: BooleanArray = (0..batch.num_rows()).map(|row| Some(is_record(row))).collect();
+        let mut aside = Aside::new(self.rejects.keeps_text());
         for row in (0..batch.num_rows()).filter(|&row| !keep.value(row)) {
-            self.rejects.row(at(row, ""), "no gbifID", b"")?;
+            aside.row(at(row, ""), "no gbifID", b"");
         }
         for unparsed in conformed.unparsed.iter().filter(|unparsed| keep.value(unparsed.row)) {
-            let name = self.schema.field(unparsed.column).name();
-            self.rejects.value(at(unparsed.row, gbifids.value(unparsed.row)), name, &unparsed.text)?;
+            let schema = batch.schema_ref();
+            let name = schema.field(unparsed.column).name();
+            aside.value(at(unparsed.row, gbifids.value(unparsed.row)), name, &unparsed.text);
         }
+        self.rejects.add(aside)?;
         if let Some(said) = file.geospatial.map(|column| booleans(raw.column(column))) {
             self.geospatial_issue_differs += differing(&batch, &said, &keep);
         }
@@ -213,21 +230,27 @@ impl ParquetReader {
         } else {
             filter_record_batch(&batch, &keep).map_err(|error| misfit(&self.place, &error))?
         };
-        for key in texts(&landed, "taxonkey") {
+        for key in landed.column_by_name("taxonkey").into_iter().flat_map(|keys| keys.as_string::<i32>()) {
             count_taxon_key(&mut self.taxon_keys, key.unwrap_or_default());
         }
         self.records.landed += landed.num_rows() as u64;
+        let columns: Vec<usize> = (usize::from(self.without_gbifid)..landed.num_columns()).collect();
+        let landed = landed.project(&columns).map_err(|error| misfit(&self.place, &error))?;
         Ok((landed.num_rows() > 0).then_some(landed))
     }
 
     pub(super) fn summary(self) -> ReadSummary {
+        let (rejected, unparsed) = self.rejects.counts();
+        let hashes = self.hashes.map(Hashes::finish);
+        let (entry_sha256, entry_crc32) =
+            hashes.map(|(sha256, crc32)| (sha256, Some(crc32))).unwrap_or_default();
         ReadSummary {
-            records: LandingRecords { rejected: self.rejects.rejected, ..self.records },
-            unparsed: self.rejects.unparsed,
+            records: LandingRecords { rejected, ..self.records },
+            unparsed,
             geospatial_issue_differs: self.geospatial_issue_differs,
             taxon_keys: self.taxon_keys,
-            entry_sha256: self.hashes.as_ref().map(Hashes::sha256_hex),
-            entry_crc32: self.hashes.as_ref().map(Hashes::crc32_hex),
+            entry_sha256,
+            entry_crc32,
             extra_columns: self.extra,
         }
     }

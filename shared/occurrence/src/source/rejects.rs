@@ -21,20 +21,70 @@ pub(super) struct At<'a> {
     pub(super) gbifid: &'a str,
 }
 
-/// Writes what is kept aside as tab-separated lines, and counts it.
-pub(super) struct Rejects {
-    out: Option<Box<dyn Write + Send>>,
-    place: Place,
-    headed: bool,
-    buffer: String,
+/// What was kept aside of a part of the source, and counted.
+#[derive(Debug, Default)]
+pub(super) struct Aside {
+    /// Whether somebody wants the text, too.
+    keep: bool,
+    lines: String,
     pub(super) unparsed: BTreeMap<String, u64>,
     pub(super) rejected: u64,
 }
 
+impl Aside {
+    /// Nothing yet; the texts are kept if somebody wants them.
+    pub(super) fn new(keep: bool) -> Self {
+        Aside { keep, ..Aside::default() }
+    }
+
+    /// A row that is no record.
+    pub(super) fn row(&mut self, at: At<'_>, reason: &str, text: &[u8]) {
+        self.rejected += 1;
+        self.line("rejected", at, "", reason, text);
+    }
+
+    /// A value that does not parse to its column's type.
+    pub(super) fn value(&mut self, at: At<'_>, column: &str, text: &str) {
+        match self.unparsed.get_mut(column) {
+            Some(count) => *count += 1,
+            None => drop(self.unparsed.insert(column.to_owned(), 1)),
+        }
+        self.line("unparsed", at, column, "does not parse to the column's type", text.as_bytes());
+    }
+
+    fn line(&mut self, kind: &str, at: At<'_>, column: &str, reason: &str, text: &[u8]) {
+        if !self.keep {
+            return;
+        }
+        let lines = &mut self.lines;
+        // Writing to a string does not fail.
+        let _ = write!(lines, "{kind}\t{}\t", at.line);
+        if let Some(offset) = at.byte_offset {
+            let _ = write!(lines, "{offset}");
+        }
+        lines.push('\t');
+        escape(at.gbifid.as_bytes(), lines);
+        lines.push('\t');
+        escape(column.as_bytes(), lines);
+        lines.push('\t');
+        lines.push_str(reason);
+        lines.push('\t');
+        escape(&text[..text.len().min(KEPT_BYTES)], lines);
+        lines.push('\n');
+    }
+}
+
+/// Writes what is kept aside as tab-separated lines, and sums it up.
+pub(super) struct Rejects {
+    out: Option<Box<dyn Write + Send>>,
+    place: Place,
+    headed: bool,
+    all: Aside,
+}
+
 impl Rejects {
     pub(super) fn new(place: Place) -> Self {
-        let buffer = String::new();
-        Rejects { out: None, place, headed: false, buffer, unparsed: BTreeMap::new(), rejected: 0 }
+        Rejects { out: None, place, headed: false, all: Aside::default() }
     }
 
     pub(super) fn write_to(&mut self, out: Box<dyn Write + Send>) {
@@ -42,19 +92,23 @@ impl Rejects {
         self.headed = false;
     }
 
-    /// A row that is no record.
-    pub(super) fn row(&mut self, at: At<'_>, reason: &str, text: &[u8]) -> Result<(), OccurrenceError> {
-        self.rejected += 1;
-        self.line("rejected", at, "", reason, text)
+    /// Whether somebody wants the texts.
+    pub(super) fn keeps_text(&self) -> bool {
+        self.out.is_some()
     }
 
-    /// A value that does not parse to its column's type.
-    pub(super) fn value(&mut self, at: At<'_>, column: &str, text: &str) -> Result<(), OccurrenceError> {
-        match self.unparsed.get_mut(column) {
-            Some(count) => *count += 1,
-            None => drop(self.unparsed.insert(column.to_owned(), 1)),
+    /// Takes in the next part's.
+    pub(super) fn add(&mut self, part: Aside) -> Result<(), OccurrenceError> {
+        self.all.rejected += part.rejected;
+        for (column, count) in part.unparsed {
+            *self.all.unparsed.entry(column).or_default() += count;
         }
-        self.line("unparsed", at, column, "does not parse to the column's type", text.as_bytes())
+        if self.all.lines.is_empty() {
+            self.all.lines = part.lines;
+        } else {
+            self.all.lines.push_str(&part.lines);
+        }
+        if self.all.lines.len() < BUFFER_BYTES { Ok(()) } else { self.write(false) }
     }
 
     /// Writes out what is left.
@@ -62,33 +116,9 @@ impl Rejects {
         self.write(true)
     }
 
-    fn line(
-        &mut self,
-        kind: &str,
-        at: At<'_>,
-        column: &str,
-        reason: &str,
-        text: &[u8],
-    ) -> Result<(), OccurrenceError> {
-        if self.out.is_none() {
-            return Ok(());
-        }
-        self.buffer.push_str(kind);
-        // Writing to a string does not fail.
-        let _ = write!(self.buffer, "\t{}\t", at.line);
-        if let Some(offset) = at.byte_offset {
-            let _ = write!(self.buffer, "{offset}");
-        }
-        self.buffer.push('\t');
-        escape(at.gbifid.as_bytes(), &mut self.buffer);
-        self.buffer.push('\t');
-        escape(column.as_bytes(), &mut self.buffer);
-        self.buffer.push('\t');
-        self.buffer.push_str(reason);
-        self.buffer.push('\t');
-        escape(&text[..text.len().min(KEPT_BYTES)], &mut self.buffer);
-        self.buffer.push('\n');
-        if self.buffer.len() < BUFFER_BYTES { Ok(()) } else { self.write(false) }
+    /// How many rows were rejected, and how many values did not parse, by column.
+    pub(super) fn counts(self) -> (u64, BTreeMap<String, u64>) {
+        (self.all.rejected, self.all.unparsed)
     }
 
     fn write(&mut self, flush: bool) -> Result<(), OccurrenceError> {
@@ -96,10 +126,10 @@ impl Rejects {
         let header = if self.headed { "" } else { HEADER };
         self.headed = true;
         out.write_all(header.as_bytes())
-            .and_then(|()| out.write_all(self.buffer.as_bytes()))
+            .and_then(|()| out.write_all(self.all.lines.as_bytes()))
             .and_then(|()| if flush { out.flush() } else { Ok(()) })
             .map_err(|error| OccurrenceError::io(self.place.clone(), "writing the rejects", error))?;
-        self.buffer.clear();
+        self.all.lines.clear();
         Ok(())
     }
 }
