@@ -83,7 +83,7 @@ impl Layout {
         if let Some(missing) = missing(&fields) {
             return Err(not_a_download(header, missing, place));
         }
-        let described_width = fields.iter().map(|(index, _)| index + 1).max().unwrap_or(0);
+        let described_width = fields.iter().map(|(index, _)| index.saturating_add(1)).max().unwrap_or(0);
         let width = if header.is_some() { from_header.len() } else { described_width };
         let mut by_name: HashMap<&str, From> = HashMap::new();
         for (index, name) in &fields {

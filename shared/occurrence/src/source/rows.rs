@@ -190,7 +190,7 @@ impl Parser {
 
     /// Notes the rows that are no record and moves the others together; returns how many these are.
     fn keep_records(&mut self, plan: &Plan, block: &Block, text: &str) -> usize {
-        let full = u32::try_from(plan.width - 1).unwrap_or(BAD_UTF8);
+        let full = u32::try_from(plan.width.saturating_sub(1)).unwrap_or(BAD_UTF8).min(BAD_UTF8 - 1);
         let limit = plan.line_limit;
         let any_long = block.len() > limit;
         let (mut kept, mut ragged) = (0, 0);
