@@ -9,7 +9,7 @@ use std::io::{Cursor, Seek, SeekFrom};
 use bisonflow_contract::document::SourceKind;
 use bisonflow_contract::{ErrorName, StepError};
 use bisonflow_occurrence::{OccurrenceError, ReadOptions, open};
-use common::{read, streamed_zip, zip};
+use common::{read, read_with, streamed_zip, zip};
 use proptest::prelude::{ProptestConfig, any, proptest};
 
 const TEXT: &[u8] = b"gbifID\tdecimalLatitude\tdecimalLongitude\n1\t40\t-100\n2\t41\t-101\n";
@@ -151,9 +151,29 @@ fn damaged_zips_are_corrupt() {
     for (what, bytes) in
         [("truncated", truncated), ("crc", wrong_crc), ("size", wrong_size), ("data", wrong_data)]
     {
-        let (name, sentence) = name_of(read(bytes).unwrap_err());
+        let (name, sentence) = name_of(read(bytes.clone()).unwrap_err());
         assert_eq!(name, ErrorName::CorruptArchive, "{what}: {sentence}");
+        let options = ReadOptions { threads: 3, batch_records: 100, ..ReadOptions::default() };
+        assert_eq!(name_of(read_with(bytes, options).unwrap_err()), (name, sentence), "{what}");
     }
+}
+
+#[test]
+fn threads_give_the_same_batches_in_the_same_order() {
+    let rows: String = (0..5000).map(|i| format!("{i}\t{}\t-100\n", i % 90)).collect();
+    let bytes = zip(&[("occurrence.txt", &[TEXT, b"\t1\t2\n", rows.as_bytes()].concat())]);
+    let options = |threads| ReadOptions { threads, batch_records: 300, ..ReadOptions::default() };
+    let one = read_with(bytes.clone(), options(1)).unwrap();
+    assert_eq!((one.summary.records.landed, one.summary.records.rejected), (5002, 1));
+    for threads in [2, 5] {
+        let several = read_with(bytes.clone(), options(threads)).unwrap();
+        assert_eq!(several.batches, one.batches);
+        assert_eq!((several.summary, several.rejects), (one.summary.clone(), one.rejects.clone()));
+    }
+    let length = bytes.len() as u64;
+    // Nobody has to read to the end.
+    let mut download = open(Cursor::new(bytes), "x", length, options(2)).unwrap();
+    assert!(download.next_batch().unwrap().is_some());
 }
 
 /// Fails once it has been read for a while, as a connection does.

@@ -100,6 +100,23 @@ fn old_types_become_ours() {
 }
 
 #[test]
+fn chosen_columns_are_read_alone() {
+    let options = |names: &[&str]| ReadOptions {
+        columns: Some(names.iter().map(|&name| name.to_owned()).collect()),
+        ..ReadOptions::default()
+    };
+    let some = read_with(old_snapshot(), options(&["taxonKey", "year"])).unwrap();
+    let schema = some.batches[0].schema();
+    let names: Vec<&String> = schema.fields().iter().map(|field| field.name()).collect();
+    assert_eq!(names, ["year", "taxonkey"]);
+    assert_eq!(some.column("taxonkey"), ["5", "-"]);
+    assert_eq!(some.summary.unparsed.into_iter().collect::<Vec<_>>(), [("year".to_owned(), 1)]);
+    assert_eq!(some.summary.geospatial_issue_differs, 0);
+    let error = read_with(old_snapshot(), options(&["taxonkeys"])).unwrap_err().to_string();
+    assert!(error.contains("such as taxonkey"), "{error}");
+}
+
+#[test]
 fn rows_without_a_key_are_rejected_and_numbers_that_are_none_are_null() {
     let values: ArrayRef = Arc::new(Float64Array::from(vec![f64::NAN, 1.0, f64::INFINITY]));
     let columns = vec![
