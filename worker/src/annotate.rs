@@ -1,26 +1,29 @@
 //! `annotate`: one subset of the landed records becomes an annotated part, partial counts and a report.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::num::NonZeroUsize;
+use std::sync::{Mutex, PoisonError};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use bisonflow_annotation::Annotator;
+use bisonflow_annotation::{Annotator, Done, Order, Pass};
 use bisonflow_cloud::{RunStore, Store, reference};
 use bisonflow_contract::document::{Landing, Part, Plan, Slice, Subset, SubsetFailure, SubsetReport};
 use bisonflow_contract::{S3Uri, StepError};
 use bisonflow_occurrence::Filters;
 use bisonflow_occurrence::conform::Conform;
-use bisonflow_summary::{PartialCounts, SummarySpec};
-use parquet::arrow::ArrowWriter;
+use bisonflow_summary::SummarySpec;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
 use parquet::errors::ParquetError;
+use rayon::ThreadPool;
 use tokio::runtime::Handle;
 
-use crate::land::BATCH_RECORDS;
 use crate::object_file::{ObjectReader, ObjectWriter};
 use crate::progress::Progress;
+
+/// Records that are annotated at a time: enough for a share of work for every thread.
+const BATCH_RECORDS: usize = 1 << 16;
 
 /// What annotating any subset of a run needs; may be shared by threads.
 pub struct Workbench {
@@ -32,11 +35,12 @@ pub struct Workbench {
     extra_columns: Vec<String>,
     /// The footer that was read last: successive subsets are of one part, and a footer may be long.
     footer: Mutex<Option<(String, ArrowReaderMetadata)>>,
+    pool: ThreadPool,
     handle: Handle,
 }
 
 impl Workbench {
-    /// Reads the run's plan, landing and reference data.
+    /// Reads the run's plan, landing and reference data. `threads` do the work; by default as many as there are cores.
     ///
     /// # Errors
     /// [`StepError::BadReferenceData`], or what [`RunStore`] raises.
@@ -44,6 +48,7 @@ impl Workbench {
         run: &RunStore,
         plan: Plan,
         landing: &Landing,
+        threads: Option<NonZeroUsize>,
         handle: &Handle,
     ) -> Result<Workbench, StepError> {
         let store = run.store();
@@ -66,6 +71,7 @@ impl Workbench {
             landed,
             extra_columns: landing.extra_columns.clone(),
             footer: Mutex::new(None),
+            pool: pool(threads)?,
             handle: handle.clone(),
         })
     }
@@ -80,7 +86,7 @@ impl Workbench {
         &self,
         index: usize,
         subset: &Subset,
-        progress: &dyn Fn(u64),
+        progress: &(dyn Fn(u64) + Sync),
     ) -> Result<SubsetReport, StepError> {
         let layout = self.run.layout();
         if let Some(report) = self.handle.block_on(self.run.subset_report(index))?
@@ -119,38 +125,32 @@ impl Workbench {
         &self,
         index: usize,
         subset: &Subset,
-        progress: &dyn Fn(u64),
+        progress: &(dyn Fn(u64) + Sync),
     ) -> Result<SubsetReport, StepError> {
         let layout = self.run.layout();
         let key = layout.annotated_part(index);
-        let mut part = AnnotatedPart::create(self, &key)?;
-        let mut counts = PartialCounts::new(&self.summaries, self.plan.run_year());
-        let mut tally = self.annotator.empty_tally();
-        for slice in &subset.slices {
-            let mut records = 0;
-            for batch in self.read(slice)? {
-                let batch = batch?;
-                records += batch.num_rows() as u64;
-                let annotated = self.annotator.annotate(&batch)?;
-                counts.add(&annotated.batch)?;
-                part.write(&annotated.batch)?;
-                tally.add(&annotated.tally);
-                progress(batch.num_rows() as u64);
+        let store = self.run.store();
+        let (objects, path) = store.object(&key)?;
+        let object = ObjectWriter::create(&objects, &path, self.handle.clone())
+            .map_err(|error| store.failed(&key, error))?;
+        let order = Order {
+            out: Some((object, &*key)),
+            row_group_records: self.plan.options().row_group_records() as usize,
+            summaries: &self.summaries,
+            run_year: self.plan.run_year(),
+        };
+        let Done { out, tally, counts } = self.pool.install(|| {
+            let mut pass = Pass::new(&self.annotator, &self.landed, order)?;
+            for slice in &subset.slices {
+                self.annotate_slice(&mut pass, slice, progress)?;
             }
-            if records != slice.records {
-                return Err(StepError::CountMismatch(format!(
-                    "{}, row groups {} to {}: read {records} records, counted {}; was the file changed?",
-                    slice.uri,
-                    slice.first_row_group,
-                    slice.first_row_group + slice.row_groups,
-                    slice.records
-                )));
-            }
-        }
-        self.check_generation()?;
-        let bytes = part.finish()?;
-        for (summary, content) in counts.finish()? {
-            self.handle.block_on(self.run.store().put(&layout.partial(index, &summary), content))?;
+            self.check_generation()?;
+            pass.finish()
+        })?;
+        let object = out.ok_or_else(|| StepError::Internal("a pass lost its output".into()))?;
+        let bytes = object.finish().map_err(|error| store.failed(&key, error))?;
+        for (summary, content) in counts {
+            self.handle.block_on(store.put(&layout.partial(index, &summary), content))?;
         }
         Ok(SubsetReport {
             run_id: self.plan.run_id.clone(),
@@ -159,6 +159,31 @@ impl Workbench {
             annotated_part: Part { uri: key, records: Some(tally.annotated), bytes },
             tally,
         })
+    }
+
+    fn annotate_slice(
+        &self,
+        pass: &mut Pass<'_, ObjectWriter>,
+        slice: &Slice,
+        progress: &(dyn Fn(u64) + Sync),
+    ) -> Result<(), StepError> {
+        let mut records = 0;
+        for batch in self.read(slice)? {
+            let batch = batch?;
+            records += batch.num_rows() as u64;
+            pass.batch(&batch)?;
+            progress(batch.num_rows() as u64);
+        }
+        if records == slice.records {
+            return Ok(());
+        }
+        Err(StepError::CountMismatch(format!(
+            "{}, row groups {} to {}: read {records} records, counted {}; was the file changed?",
+            slice.uri,
+            slice.first_row_group,
+            slice.first_row_group + slice.row_groups,
+            slice.records
+        )))
     }
 
     /// Whether the run is still of the generation that was begun. What an older one has in hand must not
@@ -216,44 +241,6 @@ impl Workbench {
     }
 }
 
-/// The annotated part of a subset, being written; it appears whole or not at all.
-struct AnnotatedPart {
-    key: String,
-    store: Store,
-    writer: ArrowWriter<ObjectWriter>,
-}
-
-impl AnnotatedPart {
-    fn create(bench: &Workbench, key: &str) -> Result<Self, StepError> {
-        let store = bench.run.store().clone();
-        let (objects, path) = store.object(key)?;
-        let object = ObjectWriter::create(&objects, &path, bench.handle.clone())
-            .map_err(|error| store.failed(key, error))?;
-        let row_group_records = bench.plan.options().row_group_records() as usize;
-        let properties = bisonflow_occurrence::parquet_file::writer_properties(row_group_records);
-        let schema = bench.annotator.schema(&bench.landed);
-        let writer = ArrowWriter::try_new(object, Arc::clone(&schema), Some(properties))
-            .map_err(|error| StepError::Internal(format!("writing {key}: {error}")))?;
-        Ok(AnnotatedPart { key: key.to_owned(), store, writer })
-    }
-
-    fn failed(&self, error: parquet::errors::ParquetError) -> StepError {
-        StepError::SourceUnavailable(format!("writing {}: {error}", self.store.uri_of(&self.key)))
-    }
-
-    fn write(&mut self, batch: &RecordBatch) -> Result<(), StepError> {
-        self.writer.write(batch).map_err(|error| self.failed(error))
-    }
-
-    fn finish(self) -> Result<u64, StepError> {
-        let AnnotatedPart { key, store, writer } = self;
-        let object = writer.into_inner().map_err(|error| {
-            StepError::SourceUnavailable(format!("writing {}: {error}", store.uri_of(&key)))
-        })?;
-        object.finish().map_err(|error| store.failed(&key, error))
-    }
-}
-
 /// Annotates one subset of a run on its own, as AWS Batch does. `generation` is the one the job was submitted
 /// for.
 ///
@@ -264,6 +251,7 @@ pub fn annotate(
     run: &RunStore,
     generation: u32,
     index: usize,
+    threads: Option<NonZeroUsize>,
     handle: &Handle,
 ) -> Result<SubsetReport, StepError> {
     let plan = handle.block_on(run.plan())?;
@@ -282,7 +270,7 @@ pub fn annotate(
     })?;
     let landing = handle.block_on(run.landing())?;
     same_generation("landing.json", &plan, landing.generation)?;
-    let bench = Workbench::new(run, plan, &landing, handle)?;
+    let bench = Workbench::new(run, plan, &landing, threads, handle)?;
     let progress = std::sync::Mutex::new(Progress::records("annotating", Some(subset.records)));
     let report = bench.annotate(index, subset, &|records| {
         if let Ok(mut progress) = progress.lock() {
@@ -293,6 +281,15 @@ pub fn annotate(
         progress.finish();
     }
     Ok(report)
+}
+
+/// The threads that a command works on.
+fn pool(threads: Option<NonZeroUsize>) -> Result<ThreadPool, StepError> {
+    let threads = threads.map_or(0, NonZeroUsize::get); // 0 is one for each core
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .map_err(|error| StepError::Internal(format!("cannot start worker threads: {error}")))
 }
 
 fn same_generation(document: &str, plan: &Plan, found: u32) -> Result<(), StepError> {

@@ -120,6 +120,9 @@ pub struct AnnotateArguments {
     /// Which subset, from 0. In an AWS Batch array the index of the child says it.
     #[arg(long, env = "AWS_BATCH_JOB_ARRAY_INDEX", default_value_t = 0)]
     subset: usize,
+    /// Worker threads. Default: the machine's cores.
+    #[arg(long)]
+    threads: Option<NonZeroUsize>,
 }
 
 /// Arguments of `bisonflow summarize`.
@@ -155,7 +158,7 @@ pub fn execute(command: Command) -> Result<(), StepError> {
                 riis: (arguments.riis != "none").then(|| arguments.riis.into()),
                 store: Store::open(&arguments.out)?,
                 options,
-                threads: arguments.threads.or_else(|| std::thread::available_parallelism().ok()),
+                threads: arguments.threads,
             };
             let result = run::run(&request, handle)?;
             report::print(&result)
@@ -194,7 +197,8 @@ pub fn execute(command: Command) -> Result<(), StepError> {
         }
         Command::Annotate(arguments) => {
             let run = RunStore::new(&Store::open(&arguments.root)?, &arguments.run_id);
-            annotate::annotate(&run, arguments.generation, arguments.subset, handle).map(|_| ())
+            let AnnotateArguments { generation, subset, threads, .. } = arguments;
+            annotate::annotate(&run, generation, subset, threads, handle).map(|_| ())
         }
         Command::Summarize(arguments) => {
             let run = RunStore::new(&Store::open(&arguments.root)?, &arguments.run_id);

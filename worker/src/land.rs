@@ -10,8 +10,8 @@ use bisonflow_cloud::RunStore;
 use bisonflow_contract::document::{Landing, LandingRecords, Part, Source, SourceKind, TaxonKeyShapes};
 use bisonflow_contract::layout::OCCURRENCES;
 use bisonflow_contract::{Checklist, RunId, StepError};
+use bisonflow_occurrence::parquet_file::RecordWriter;
 use bisonflow_occurrence::{ReadOptions, ReadSummary};
-use parquet::arrow::ArrowWriter;
 use tokio::runtime::Handle;
 
 use crate::location::{Location, SourceFile};
@@ -236,8 +236,7 @@ struct Parts<'a> {
 
 struct OpenPart {
     key: String,
-    writer: ArrowWriter<ObjectWriter>,
-    row_group_records: usize,
+    writer: RecordWriter<ObjectWriter>,
     records: u64,
 }
 
@@ -253,18 +252,13 @@ impl<'a> Parts<'a> {
                 self.open = Some(self.create(&rest.schema())?);
             }
             let Some(part) = &mut self.open else { continue };
-            let count = rest.num_rows().min(self.row_group_records - part.row_group_records);
+            let count = rest.num_rows().min(self.row_group_records - part.writer.open_rows());
             let failed = |error| StepError::SourceUnavailable(format!("writing {}: {error}", part.key));
             part.writer.write(&rest.slice(0, count)).map_err(failed)?;
             part.records += count as u64;
-            part.row_group_records += count;
             rest = rest.slice(count, rest.num_rows() - count);
-            if part.row_group_records == self.row_group_records {
-                part.writer.flush().map_err(failed)?;
-                part.row_group_records = 0;
-                if part.writer.bytes_written() >= PART_BYTES {
-                    self.close()?;
-                }
+            if part.writer.open_rows() == 0 && part.writer.bytes_written() >= PART_BYTES {
+                self.close()?;
             }
         }
         Ok(())
@@ -275,16 +269,15 @@ impl<'a> Parts<'a> {
         let (objects, path) = self.run.store().object(&key)?;
         let object = ObjectWriter::create(&objects, &path, self.handle.clone())
             .map_err(|error| self.run.store().failed(&key, error))?;
-        let properties = bisonflow_occurrence::parquet_file::writer_properties(self.row_group_records);
-        let writer = ArrowWriter::try_new(object, schema.clone(), Some(properties))
+        let writer = RecordWriter::new(object, schema.clone(), self.row_group_records)
             .map_err(|error| StepError::Internal(format!("writing {key}: {error}")))?;
-        Ok(OpenPart { key, writer, row_group_records: 0, records: 0 })
+        Ok(OpenPart { key, writer, records: 0 })
     }
 
     fn close(&mut self) -> Result<(), StepError> {
         let Some(OpenPart { key, writer, records, .. }) = self.open.take() else { return Ok(()) };
         let object = writer
-            .into_inner()
+            .finish()
             .map_err(|error| StepError::SourceUnavailable(format!("writing {key}: {error}")))?;
         let bytes = object.finish().map_err(|error| self.run.store().failed(&key, error))?;
         self.written.push(Part { uri: key, records: Some(records), bytes });

@@ -3,7 +3,6 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bisonflow_cloud::count::{PartStores, count_subsets};
 use bisonflow_cloud::store::Conditional;
@@ -34,7 +33,7 @@ pub struct RunRequest {
     pub store: Store,
     /// Options; `force` does a finished run again.
     pub options: Options,
-    /// Worker threads; absent for one.
+    /// Worker threads; absent for one on each core.
     pub threads: Option<NonZeroUsize>,
 }
 
@@ -187,7 +186,7 @@ fn difference(before: &Plan, plan: &Plan) -> Option<&'static str> {
     }
 }
 
-/// Annotates all subsets, several at a time; after the first failure no further one is begun.
+/// Annotates all subsets one after the other, each on all threads.
 fn annotate_all(
     run: &RunStore,
     plan: &Plan,
@@ -196,36 +195,18 @@ fn annotate_all(
     threads: Option<NonZeroUsize>,
     handle: &Handle,
 ) -> Result<(), StepError> {
-    let bench = Workbench::new(run, plan.clone(), landing, handle)?;
-    let next = AtomicUsize::new(0);
-    let failure = Mutex::new(None);
+    let bench = Workbench::new(run, plan.clone(), landing, threads, handle)?;
     let progress = Mutex::new(Progress::records("annotating", Some(subsets.records)));
-    let work = || {
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(subset) = subsets.subsets.get(index) else { break };
-            let count = |records| {
-                if let Ok(mut progress) = progress.lock() {
-                    progress.add(records);
-                }
-            };
-            if let Err(error) = bench.annotate(index, subset, &count) {
-                next.store(subsets.subsets.len(), Ordering::Relaxed);
-                if let Ok(mut failure) = failure.lock() {
-                    failure.get_or_insert(error);
-                }
-            }
+    let count = |records| {
+        if let Ok(mut progress) = progress.lock() {
+            progress.add(records);
         }
     };
-    std::thread::scope(|scope| {
-        for _ in 0..threads.map_or(1, NonZeroUsize::get).min(subsets.subsets.len()) {
-            scope.spawn(work);
-        }
-    });
-    let lost = || StepError::Internal("a worker thread panicked".into());
-    if let Some(error) = failure.into_inner().map_err(|_| lost())? {
-        return Err(error);
+    for (index, subset) in subsets.subsets.iter().enumerate() {
+        bench.annotate(index, subset, &count)?;
     }
-    progress.into_inner().map_err(|_| lost())?.finish();
+    if let Ok(progress) = progress.into_inner() {
+        progress.finish();
+    }
     Ok(())
 }

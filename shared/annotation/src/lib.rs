@@ -1,26 +1,35 @@
-//! The record path: a batch of landed records in, an annotated batch and what became of its records out.
+//! The record path: a batch of landed records in, an annotated batch and counts out.
 //!
-//! Pure: no I/O, no clock. A record walks one straight line: filters → regions → status. Records that a filter
-//! holds back are counted and do not go on.
+//! Pure: it knows of readers and writers, but of no service and no clock. A record walks one straight line:
+//! filters → regions → status → counts. Records that a filter holds back are counted and do not go on.
+//!
+//! On the way a record is three numbers: its zone (which regions of all layers it lies in), its taxon (all that it
+//! says of its taxon) and its outcome (what the register says of that taxon there). Columns and counts are made of
+//! these, so that texts are handled once for each distinct one, not for each record.
 
+mod groups;
+mod pass;
 mod regions;
+mod session;
 mod status;
+mod taxa;
 #[cfg(test)]
 mod tests;
+mod zones;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray, StringBuilder};
-use arrow::compute::filter_record_batch;
-use arrow::datatypes::{DataType, Field, Float64Type, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use bisonflow_contract::StepError;
-use bisonflow_contract::document::{LayerCount, RiisCounts, Tally};
+use bisonflow_contract::document::{LayerCount, Tally};
 use bisonflow_occurrence::filter::Filters;
 use bisonflow_region::{Index, LayersConfig};
 use bisonflow_riis::Register;
 
+pub use pass::{Done, Order, Pass};
 use regions::LayerColumns;
+pub use session::{Annotated, Session};
+use zones::Zones;
 
 /// The columns that follow the fields of the layers, in order.
 pub const STATUS_COLUMNS: [&str; 6] = [
@@ -35,19 +44,11 @@ pub const STATUS_COLUMNS: [&str; 6] = [
 /// Annotates batches of landed records; may be shared by threads.
 pub struct Annotator {
     filters: Filters,
-    index: Index,
+    zones: Zones,
     layers: Vec<LayerColumns>,
     /// Layer and field of the state that decides the register's region.
     state: Option<(usize, usize)>,
     register: Option<Register>,
-}
-
-/// An annotated batch, and what became of the records that were put in.
-pub struct Annotated {
-    /// The records that passed the filters, with their annotation fields.
-    pub batch: RecordBatch,
-    /// What became of all of them.
-    pub tally: Tally,
 }
 
 impl Annotator {
@@ -73,7 +74,7 @@ impl Annotator {
                 layers
                     .iter()
                     .enumerate()
-                    .find_map(|(place, layer)| Some((place, layer.field(column)?)))
+                    .find_map(|(place, layer)| Some((place, layer.place(column)?)))
                     .ok_or_else(|| {
                         StepError::BadReferenceData(format!(
                             "layers.toml: riis_region_from names {column}, which no layer writes"
@@ -81,13 +82,14 @@ impl Annotator {
                     })?,
             ),
         };
-        Ok(Annotator { filters, index, layers, state, register })
+        Ok(Annotator { filters, zones: Zones::new(index), layers, state, register })
     }
 
-    /// The schema of annotated batches: the input's columns, the fields of the layers, [`STATUS_COLUMNS`].
+    /// The schema of annotated records: the input's columns, the fields of the layers, [`STATUS_COLUMNS`].
     pub fn schema(&self, input: &Schema) -> SchemaRef {
-        let mut fields: Vec<Arc<Field>> = input.fields().iter().cloned().collect();
-        fields.extend(self.layers.iter().flat_map(LayerColumns::fields));
+        let mut fields: Vec<FieldRef> = input.fields().iter().map(without_dictionary).collect();
+        let of_layers = self.layers.iter().flat_map(|layer| &layer.columns);
+        fields.extend(of_layers.map(|column| Arc::clone(&column.field)));
         fields.extend(STATUS_COLUMNS.iter().map(|name| Arc::new(Field::new(*name, DataType::Utf8, true))));
         Arc::new(Schema::new(fields))
     }
@@ -101,65 +103,24 @@ impl Annotator {
         }
     }
 
-    /// Annotates a batch with the schema of `occurrences`.
-    ///
-    /// # Errors
-    /// [`StepError::Internal`] if the batch lacks a column that annotating needs.
-    pub fn annotate(&self, batch: &RecordBatch) -> Result<Annotated, StepError> {
-        let outcome = self.filters.apply(batch);
-        let kept = filter_record_batch(batch, &outcome.keep).map_err(internal)?;
-        let longitude = column(&kept, "decimallongitude")?.as_primitive::<Float64Type>();
-        let latitude = column(&kept, "decimallatitude")?.as_primitive::<Float64Type>();
+    /// Begins to annotate. Sessions whose columns go into the same file have different sources, from 0.
+    /// `run_year` is the last year that a record can have.
+    pub fn session(&self, source: usize, run_year: i16) -> Session<'_> {
+        Session::new(self, source, run_year)
+    }
+}
 
-        let mut columns: Vec<ArrayRef> = kept.columns().to_vec();
-        let mut counts = BTreeMap::new();
-        let mut state: Option<StringArray> = None;
-        for (place, layer) in self.layers.iter().enumerate() {
-            let located = layer.locate(&self.index.layers()[place], longitude, latitude);
-            counts.insert(layer.name.clone(), located.count);
-            let arrays = layer.columns(&located).map_err(internal)?;
-            if let Some((_, field)) = self.state.filter(|(of, _)| *of == place) {
-                state = arrays[field].as_string_opt::<i32>().cloned();
-            }
-            columns.extend(arrays);
+fn without_dictionary(field: &FieldRef) -> FieldRef {
+    match field.data_type() {
+        DataType::Dictionary(_, values) => {
+            Arc::new(Field::new(field.name(), (**values).clone(), field.is_nullable()))
         }
-        let mut riis = RiisCounts::default();
-        columns.extend(status::columns(&kept, state.as_ref(), self.register.as_ref(), &mut riis)?);
-        columns.push(taxonkey_species(&kept)?);
-
-        let annotated = kept.num_rows() as u64;
-        let batch = RecordBatch::try_new(self.schema(&batch.schema()), columns).map_err(internal)?;
-        let tally = Tally {
-            records: outcome.filtered.values().sum::<u64>() + annotated,
-            filtered: outcome.filtered,
-            annotated,
-            layers: counts,
-            riis,
-        };
-        Ok(Annotated { batch, tally })
+        _ => Arc::clone(field),
     }
 }
 
-/// `taxonkey species`; null where either is.
-fn taxonkey_species(batch: &RecordBatch) -> Result<ArrayRef, StepError> {
-    let (keys, species) = (text(batch, "taxonkey")?, text(batch, "species")?);
-    let mut joined = StringBuilder::new();
-    for (key, species) in keys.iter().zip(species) {
-        joined.append_option(key.zip(species).map(|(key, species)| format!("{key} {species}")));
-    }
-    Ok(Arc::new(joined.finish()))
-}
-
-fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef, StepError> {
-    batch
-        .column_by_name(name)
-        .ok_or_else(|| StepError::Internal(format!("column {name} is missing from the landed records")))
-}
-
-fn text<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a StringArray, StepError> {
-    column(batch, name)?
-        .as_string_opt::<i32>()
-        .ok_or_else(|| StepError::Internal(format!("column {name} of the landed records is not text")))
+fn wrong_type(column: &str, expected: &DataType, found: &DataType) -> StepError {
+    StepError::Internal(format!("column {column} of the records is {found}, expected {expected}"))
 }
 
 fn internal(error: arrow::error::ArrowError) -> StepError {

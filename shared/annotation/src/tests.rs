@@ -2,15 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::io::Cursor;
+use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
-use bisonflow_contract::document::{LayerCount, RiisCounts};
+use bisonflow_contract::document::{LayerCount, RiisCounts, Tally};
 use bisonflow_contract::input::{FilterName, Options};
 use bisonflow_occurrence::{Filters, ReadOptions};
 use bisonflow_region::{Index, LayersConfig};
 use bisonflow_riis::Register;
+use bisonflow_summary::{PartialCounts, SummarySpec};
+use bytes::Bytes;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use crate::{Annotator, STATUS_COLUMNS};
+use crate::{Annotator, Done, Order, Pass, STATUS_COLUMNS};
 
 const LAYERS: &str = r#"
 riis_region_from = "census_state"
@@ -124,14 +128,18 @@ const CASES: [Case; 7] = [
 ];
 
 fn landed(rows: &[&str]) -> RecordBatch {
+    all_landed(rows).remove(0)
+}
+
+fn all_landed(rows: &[&str]) -> Vec<RecordBatch> {
     let mut text = HEADER.to_owned();
     for row in rows {
         text += &format!("{row}\tHUMAN_OBSERVATION\n");
     }
     let bytes = text.len() as u64;
-    let mut download =
+    let download =
         bisonflow_occurrence::open(Cursor::new(text), "rows.txt", bytes, ReadOptions::default()).unwrap();
-    download.next_batch().unwrap().unwrap()
+    download.map(Result::unwrap).collect()
 }
 
 fn annotator(register: Option<&str>) -> Annotator {
@@ -148,10 +156,41 @@ fn text<'a>(batch: &'a RecordBatch, column: &str, row: usize) -> Option<&'a str>
     column.is_valid(row).then(|| column.value(row))
 }
 
+/// What a pass makes of some batches.
+struct Passed {
+    batch: RecordBatch,
+    tally: Tally,
+    file: Bytes,
+    counts: BTreeMap<String, Bytes>,
+}
+
+fn pass(annotator: &Annotator, batches: &[RecordBatch], row_group_records: usize) -> Passed {
+    let summaries = [
+        SummarySpec { name: "county".into(), by: vec!["state_county".into(), "census_state".into()] },
+        SummarySpec { name: "park".into(), by: vec!["park_name".into()] },
+    ];
+    let out = Some((Vec::new(), "memory"));
+    let order = Order { out, row_group_records, summaries: &summaries, run_year: 2026 };
+    let mut pass = Pass::new(annotator, &batches[0].schema(), order).unwrap();
+    for batch in batches {
+        pass.batch(batch).unwrap();
+    }
+    let Done { out, tally, counts } = pass.finish().unwrap();
+    let file = Bytes::from(out.unwrap());
+    let builder = ParquetRecordBatchReaderBuilder::try_new(file.clone()).unwrap();
+    let schema = Arc::clone(builder.schema());
+    let read: Vec<RecordBatch> = builder.build().unwrap().map(Result::unwrap).collect();
+    Passed { batch: arrow::compute::concat_batches(&schema, &read).unwrap(), tally, file, counts }
+}
+
+fn pass_one(annotator: &Annotator, batch: &RecordBatch) -> Passed {
+    pass(annotator, std::slice::from_ref(batch), 1_000_000)
+}
+
 #[test]
 fn each_record_gets_its_regions_and_status() {
     let rows: Vec<&str> = CASES.iter().map(|case| case.row).collect();
-    let annotated = annotator(Some(REGISTER)).annotate(&landed(&rows)).unwrap();
+    let annotated = pass_one(&annotator(Some(REGISTER)), &landed(&rows));
     let batch = &annotated.batch;
     for (row, case) in CASES.iter().enumerate() {
         let source = case.row;
@@ -192,7 +231,7 @@ fn filtered_records_are_counted_and_do_not_go_on() {
         "3\t\t0.1\t7\t7\t7\tAus bus\tGENUS\tUS",
         "4\t0.1\t0.1\t7\t7\t7\tAus bus\tGENUS\tUS",
     ];
-    let annotated = annotator(Some(REGISTER)).annotate(&landed(&rows)).unwrap();
+    let annotated = pass_one(&annotator(Some(REGISTER)), &landed(&rows));
     assert_eq!(annotated.batch.num_rows(), 1);
     let counts: BTreeMap<_, _> =
         annotated.tally.filtered.into_iter().filter(|(_, count)| *count > 0).collect();
@@ -203,7 +242,7 @@ fn filtered_records_are_counted_and_do_not_go_on() {
 
 #[test]
 fn without_a_register_nothing_is_assessed() {
-    let annotated = annotator(None).annotate(&landed(&[CASES[0].row])).unwrap();
+    let annotated = pass_one(&annotator(None), &landed(&[CASES[0].row]));
     assert_eq!(text(&annotated.batch, "riis_region", 0), Some("L48"));
     assert_eq!(text(&annotated.batch, "riis_assessment", 0), Some("not_assessed"));
     assert_eq!(text(&annotated.batch, "riis_reason", 0), None);
@@ -215,15 +254,49 @@ fn batches_may_be_cut_anywhere() {
     let rows: Vec<&str> = CASES.iter().map(|case| case.row).collect();
     let annotator = annotator(Some(REGISTER));
     let whole = landed(&rows);
-    let all = annotator.annotate(&whole).unwrap();
+    let all = pass(&annotator, std::slice::from_ref(&whole), 3);
     for cut in 0..=rows.len() {
-        let one = annotator.annotate(&whole.slice(0, cut)).unwrap();
-        let other = annotator.annotate(&whole.slice(cut, rows.len() - cut)).unwrap();
-        let mut tally = annotator.empty_tally();
-        tally.add(&one.tally);
-        tally.add(&other.tally);
-        assert_eq!(tally, all.tally);
-        let joined = arrow::compute::concat_batches(&all.batch.schema(), [&one.batch, &other.batch]).unwrap();
-        assert_eq!(joined, all.batch);
+        let cut = pass(&annotator, &[whole.slice(0, cut), whole.slice(cut, rows.len() - cut)], 3);
+        assert_eq!((&cut.tally, &cut.counts), (&all.tally, &all.counts));
+        assert!(cut.file == all.file);
+    }
+}
+
+#[test]
+fn counts_are_those_of_the_annotated_records() {
+    let rows: Vec<&str> = CASES.iter().map(|case| case.row).collect();
+    let annotator = annotator(Some(REGISTER));
+    let passed = pass_one(&annotator, &landed(&rows));
+    let specs = [
+        SummarySpec { name: "county".into(), by: vec!["state_county".into(), "census_state".into()] },
+        SummarySpec { name: "park".into(), by: vec!["park_name".into()] },
+    ];
+    let mut counts = PartialCounts::new(&specs, 2026);
+    counts.add(&passed.batch).unwrap();
+    assert_eq!(counts.finish().unwrap(), passed.counts);
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_bytes() {
+    let rows: Vec<String> = (0..40_000)
+        .map(|n: u64| {
+            let (lon, lat) = ((n * 7919 % 2500) as f64 / 1000.0, (n * 104_729 % 1100) as f64 / 1000.0);
+            let country = if n % 97 == 0 { "MX" } else { "US" };
+            format!("{n}\t{lon}\t{lat}\t\t{}\t{}\tAus bus{}\tSPECIES\t{country}", n % 13, n % 11, n % 11)
+        })
+        .collect();
+    let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+    let batches = all_landed(&rows);
+    let annotator = annotator(Some(REGISTER));
+    let with = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| pass(&annotator, &batches, 15_000))
+    };
+    let one = with(1);
+    assert_eq!(one.tally.records, 40_000);
+    for threads in 2..=8 {
+        let several = with(threads);
+        assert_eq!((&several.tally, &several.counts), (&one.tally, &one.counts), "{threads} threads");
+        assert!(several.file == one.file, "{threads} threads");
     }
 }

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use arrow::array::{Array, BooleanArray, Float64Array, ListArray, RecordBatch, StringArray};
+use arrow::array::{
+    Array, AsArray, BooleanArray, DictionaryArray, Float64Array, ListArray, RecordBatch, StringArray,
+};
+use arrow::datatypes::Int32Type;
 use bisonflow_contract::input::{FilterName, FilterSetting, Options};
 
 use crate::issue::is_geospatial;
@@ -58,59 +61,130 @@ impl Filters {
         self.rules.iter().map(|&(name, _)| name).collect()
     }
 
-    /// Applies the filters to a batch of [`crate::schema::schema`].
+    /// The columns that the filters read.
+    pub fn columns(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.rules.iter().flat_map(|(_, rule)| rule.columns()).copied()
+    }
+
+    /// Applies the filters to a batch with columns of [`crate::schema::schema`]. A column that is absent counts as
+    /// null; texts may come with a dictionary, of which each entry is then looked at once.
     ///
     /// # Panics
-    /// When a column that an active filter reads is absent or of another type: what [`crate::open`] and
-    /// [`crate::conform::Conform`] yield has them all.
+    /// When a column that an active filter reads is of another type: what [`crate::open`] and
+    /// [`crate::conform::Conform`] yield has the right ones.
     pub fn apply(&self, batch: &RecordBatch) -> FilterOutcome {
         let mut keep = vec![true; batch.num_rows()];
         let mut filtered = BTreeMap::new();
         for (name, rule) in &self.rules {
-            let mut failed = 0;
-            let mut check = |passes: &dyn Fn(usize) -> bool| {
-                for (row, keep) in keep.iter_mut().enumerate().filter(|(_, keep)| **keep) {
-                    *keep = passes(row);
-                    failed += u64::from(!*keep);
-                }
-            };
-            match rule {
-                Rule::OneOf { column: name, values, blank_passes } => {
-                    let column: &StringArray = column(batch, name);
-                    check(&|row| {
-                        let text = if column.is_null(row) { "" } else { column.value(row) };
-                        values.iter().any(|value| value == text) || (*blank_passes && text.trim().is_empty())
-                    });
-                }
-                Rule::Coordinates => {
-                    let latitude: &Float64Array = column(batch, "decimallatitude");
-                    let longitude: &Float64Array = column(batch, "decimallongitude");
-                    check(&|row| {
-                        latitude.is_valid(row)
-                            && longitude.is_valid(row)
-                            && (-90.0..=90.0).contains(&latitude.value(row))
-                            && (-180.0..=180.0).contains(&longitude.value(row))
-                    });
-                }
-                Rule::NoGeospatialIssue => {
-                    let issues: &ListArray = column(batch, "issue");
-                    let items = issues.values().as_any().downcast_ref::<StringArray>();
-                    let items = items.expect("issue is a list of strings");
-                    let offsets = issues.value_offsets();
-                    check(&|row| {
-                        let mut places = offsets[row] as usize..offsets[row + 1] as usize;
-                        issues.is_null(row)
-                            || !places.any(|place| items.is_valid(place) && is_geospatial(items.value(place)))
-                    });
-                }
-                Rule::MaxUncertaintyM(limit) => {
-                    let uncertainty: &Float64Array = column(batch, "coordinateuncertaintyinmeters");
-                    check(&|row| uncertainty.is_null(row) || uncertainty.value(row) <= *limit);
-                }
-            }
-            filtered.insert(*name, failed);
+            let before = kept(&keep);
+            rule.apply(batch, &mut keep);
+            filtered.insert(*name, before - kept(&keep));
         }
         FilterOutcome { keep: BooleanArray::from(keep), filtered }
+    }
+}
+
+fn kept(keep: &[bool]) -> u64 {
+    keep.iter().map(|&keep| u64::from(keep)).sum()
+}
+
+impl Rule {
+    fn columns(&self) -> &[&'static str] {
+        match self {
+            Rule::OneOf { column, .. } => std::slice::from_ref(column),
+            Rule::Coordinates => &["decimallatitude", "decimallongitude"],
+            Rule::NoGeospatialIssue => &["issue"],
+            Rule::MaxUncertaintyM(_) => &["coordinateuncertaintyinmeters"],
+        }
+    }
+
+    /// Takes out of `keep` what does not pass.
+    fn apply(&self, batch: &RecordBatch, keep: &mut [bool]) {
+        match self {
+            Rule::OneOf { column, .. } => match texts(batch, column) {
+                Texts::Absent => {
+                    let passes = self.passes("");
+                    keep.iter_mut().for_each(|keep| *keep &= passes);
+                }
+                Texts::Plain(array) => {
+                    let (mut last, mut passes) = ("", self.passes(""));
+                    for (row, keep) in keep.iter_mut().enumerate() {
+                        let text = if array.is_null(row) { "" } else { array.value(row) };
+                        if text != last {
+                            (last, passes) = (text, self.passes(text));
+                        }
+                        *keep &= passes;
+                    }
+                }
+                Texts::Coded(array, entries) => {
+                    let entries: Vec<bool> =
+                        entries.iter().map(|entry| self.passes(entry.unwrap_or_default())).collect();
+                    let null = self.passes("");
+                    for (row, keep) in keep.iter_mut().enumerate() {
+                        *keep &=
+                            if array.is_null(row) { null } else { entries[array.keys().value(row) as usize] };
+                    }
+                }
+            },
+            Rule::Coordinates => {
+                for (name, most) in [("decimallatitude", 90.0), ("decimallongitude", 180.0)] {
+                    let Some(array) = column::<Float64Array>(batch, name) else {
+                        keep.fill(false);
+                        continue;
+                    };
+                    for (keep, value) in keep.iter_mut().zip(array.values()) {
+                        *keep &= (-most..=most).contains(value);
+                    }
+                    if let Some(nulls) = array.nulls() {
+                        keep.iter_mut().zip(nulls).for_each(|(keep, is_valid)| *keep &= is_valid);
+                    }
+                }
+            }
+            Rule::NoGeospatialIssue => {
+                let Some(issues) = column::<ListArray>(batch, "issue") else { return };
+                let items = issues.values().as_any().downcast_ref::<StringArray>();
+                let items = items.expect("issue is a list of strings");
+                let offsets = issues.value_offsets();
+                for (row, keep) in keep.iter_mut().enumerate().filter(|(_, keep)| **keep) {
+                    let mut places = offsets[row] as usize..offsets[row + 1] as usize;
+                    *keep = issues.is_null(row)
+                        || !places.any(|place| items.is_valid(place) && is_geospatial(items.value(place)));
+                }
+            }
+            Rule::MaxUncertaintyM(limit) => {
+                let Some(uncertainty) = column::<Float64Array>(batch, "coordinateuncertaintyinmeters") else {
+                    return;
+                };
+                for (row, keep) in keep.iter_mut().enumerate() {
+                    *keep &= uncertainty.is_null(row) || uncertainty.value(row) <= *limit;
+                }
+            }
+        }
+    }
+
+    /// Whether a text passes; null is an empty one.
+    fn passes(&self, text: &str) -> bool {
+        match self {
+            Rule::OneOf { values, blank_passes, .. } => {
+                values.iter().any(|value| value == text) || (*blank_passes && text.trim().is_empty())
+            }
+            Rule::Coordinates | Rule::NoGeospatialIssue | Rule::MaxUncertaintyM(_) => true,
+        }
+    }
+}
+
+/// A column of texts.
+enum Texts<'a> {
+    Absent,
+    Plain(&'a StringArray),
+    Coded(&'a DictionaryArray<Int32Type>, &'a StringArray),
+}
+
+fn texts<'a>(batch: &'a RecordBatch, name: &str) -> Texts<'a> {
+    let Some(array) = batch.column_by_name(name) else { return Texts::Absent };
+    match array.as_dictionary_opt::<Int32Type>() {
+        Some(coded) => Texts::Coded(coded, coded.values().as_string()),
+        None => Texts::Plain(array.as_string()),
     }
 }
 
@@ -139,11 +213,9 @@ fn rule(name: FilterName, setting: Option<&FilterSetting>) -> Option<Rule> {
     }
 }
 
-fn column<'a, A: 'static>(batch: &'a RecordBatch, name: &str) -> &'a A {
-    batch
-        .column_by_name(name)
-        .and_then(|column| column.as_any().downcast_ref())
-        .unwrap_or_else(|| panic!("a batch of occurrences has the column {name} with the type of the schema"))
+fn column<'a, A: 'static>(batch: &'a RecordBatch, name: &str) -> Option<&'a A> {
+    let array = batch.column_by_name(name)?.as_any().downcast_ref();
+    Some(array.unwrap_or_else(|| panic!("the column {name} of occurrences has the type of the schema")))
 }
 
 #[cfg(test)]

@@ -27,5 +27,5 @@ mod table;
 pub use assessment::Assessment;
 pub use error::RiisError;
 pub use outcome::{MatchedKey, Outcome, Reason, assess_without_register};
-pub use region::RiisRegion;
+pub use region::{RiisRegion, Standing};
 pub use register::{Listing, Register, SharedKey};

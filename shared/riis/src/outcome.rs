@@ -1,7 +1,7 @@
 //! The answer to "what does the register say about this record", and why.
 
 use crate::assessment::Assessment;
-use crate::region::RiisRegion;
+use crate::region::{RiisRegion, Standing};
 
 /// Why a record has its assessment, as column `riis_reason` carries it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -73,7 +73,7 @@ impl std::fmt::Display for MatchedKey {
 }
 
 /// What the five RIIS columns of a record hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Outcome<'register> {
     /// `riis_region`: the region that the record lies in.
     pub region: Option<RiisRegion>,
@@ -97,14 +97,14 @@ impl Outcome<'static> {
 /// The outcome in a run without a register (`riis = "none"`): the region of the state, nothing assessed.
 ///
 /// ```
-/// use bisonflow_riis::{Assessment, RiisRegion, assess_without_register};
-/// let outcome = assess_without_register(Some("AK"));
+/// use bisonflow_riis::{Assessment, RiisRegion, Standing, assess_without_register};
+/// let outcome = assess_without_register(Standing::of_state(Some("AK")));
 /// assert_eq!(outcome.region, Some(RiisRegion::AK));
 /// assert_eq!((outcome.assessment, outcome.reason), (Assessment::NotAssessed, None));
 /// ```
-pub fn assess_without_register(state: Option<&str>) -> Outcome<'static> {
+pub fn assess_without_register(standing: Standing) -> Outcome<'static> {
     Outcome {
-        region: state.and_then(RiisRegion::from_state),
+        region: standing.region(),
         assessment: Assessment::NotAssessed,
         reason: None,
         matched_key: None,

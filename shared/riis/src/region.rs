@@ -53,6 +53,44 @@ impl RiisRegion {
     }
 }
 
+/// How the register stands to a place: all that a record's state decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Standing {
+    /// In no state.
+    Outside,
+    /// In a territory, of which the register does not speak.
+    Territory,
+    /// In one of its regions.
+    In(RiisRegion),
+}
+
+impl Standing {
+    /// All of them.
+    pub const ALL: [Standing; 5] = [
+        Standing::Outside,
+        Standing::Territory,
+        Standing::In(RiisRegion::AK),
+        Standing::In(RiisRegion::HI),
+        Standing::In(RiisRegion::L48),
+    ];
+
+    /// The standing of a state by its postal code; no state and an empty code are outside.
+    pub fn of_state(state: Option<&str>) -> Standing {
+        match state.filter(|state| !state.is_empty()) {
+            None => Standing::Outside,
+            Some(state) => RiisRegion::from_state(state).map_or(Standing::Territory, Standing::In),
+        }
+    }
+
+    /// The region, if it is in one.
+    pub fn region(self) -> Option<RiisRegion> {
+        match self {
+            Standing::In(region) => Some(region),
+            Standing::Outside | Standing::Territory => None,
+        }
+    }
+}
+
 impl std::fmt::Display for RiisRegion {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.as_str())

@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 use crate::assessment::Assessment;
 use crate::error::RiisError;
 use crate::outcome::{MatchedKey, Outcome, Reason};
-use crate::region::RiisRegion;
+use crate::region::{RiisRegion, Standing};
 use crate::table::Table;
 
 /// The US Register of Introduced and Invasive Species, by key and region.
@@ -134,11 +134,25 @@ impl Register {
         taxon: Option<&str>,
         species: Option<&str>,
     ) -> Outcome<'_> {
-        let Some(state) = state.filter(|state| !state.is_empty()) else {
-            return Outcome::unmatched(None, Assessment::NotAssessed, Reason::OutsideLayer);
-        };
-        let Some(region) = RiisRegion::from_state(state) else {
-            return Outcome::unmatched(None, Assessment::NotAssessed, Reason::Territory);
+        self.assess_at(Standing::of_state(state), accepted, taxon, species)
+    }
+
+    /// The same for a record whose standing is known.
+    pub fn assess_at(
+        &self,
+        standing: Standing,
+        accepted: Option<&str>,
+        taxon: Option<&str>,
+        species: Option<&str>,
+    ) -> Outcome<'_> {
+        let region = match standing {
+            Standing::Outside => {
+                return Outcome::unmatched(None, Assessment::NotAssessed, Reason::OutsideLayer);
+            }
+            Standing::Territory => {
+                return Outcome::unmatched(None, Assessment::NotAssessed, Reason::Territory);
+            }
+            Standing::In(region) => region,
         };
         let mut has_key = false;
         for (kind, candidate) in MatchedKey::ALL.into_iter().zip([accepted, taxon, species]) {

@@ -1,5 +1,6 @@
 //! What one worker counts.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -12,7 +13,7 @@ use rustc_hash::FxHashMap;
 
 use crate::assessment::Assessment;
 use crate::intern::{Interner, NONE, next_id};
-use crate::partial::{self, Count};
+use crate::partial::{self, Count, RecordCount};
 use crate::year::record_year;
 use crate::{SummaryError, SummarySpec, to_parquet};
 
@@ -64,7 +65,27 @@ impl PartialCounts {
     /// # Errors
     /// [`SummaryError`] if a summary or a column is not as it should be; the counts are then of no use.
     pub fn add(&mut self, annotated: &RecordBatch) -> Result<(), SummaryError> {
-        let records = Records::new(self, annotated)?;
+        self.add_rows(annotated, None)
+    }
+
+    /// Counts records of which each row of `alike` stands for as many as `counts` says. It has the columns of
+    /// annotated records without those of time.
+    ///
+    /// # Errors
+    /// As [`PartialCounts::add`].
+    ///
+    /// # Panics
+    /// If there are fewer counts than rows.
+    pub fn add_counted(&mut self, alike: &RecordBatch, counts: &[RecordCount]) -> Result<(), SummaryError> {
+        self.add_rows(alike, Some(counts))
+    }
+
+    fn add_rows(
+        &mut self,
+        annotated: &RecordBatch,
+        counts: Option<&[RecordCount]>,
+    ) -> Result<(), SummaryError> {
+        let records = Records::new(self, annotated, counts)?;
         let mut cells: BTreeMap<String, Cells> = BTreeMap::new();
         for counter in &self.counters {
             counter.spec.check()?;
@@ -163,7 +184,7 @@ impl Counter {
                 place.extend(by[1..].iter().map(|c| if is_outside { NONE } else { c.id(row, element) }));
                 let group =
                     GroupId { place: self.place(&place), assessment: record.assessment, taxon: record.taxon };
-                let count = Count::one(record.year, element == 0);
+                let count = Count::of(&record.count, element == 0);
                 self.groups.entry(group).or_insert(Count::ZERO).add(&count);
             }
         }
@@ -188,19 +209,25 @@ struct Records {
 struct Record {
     taxon: u32,
     assessment: Assessment,
-    year: Option<i16>,
+    count: RecordCount,
 }
 
 impl Records {
-    fn new(counts: &mut PartialCounts, batch: &RecordBatch) -> Result<Records, SummaryError> {
+    fn new(
+        partial: &mut PartialCounts,
+        batch: &RecordBatch,
+        counts: Option<&[RecordCount]>,
+    ) -> Result<Records, SummaryError> {
         let taxon_key = text_column(batch, "taxonkey")?;
         let scientific_name = text_column(batch, "scientificname")?;
         let species_key = text_column(batch, "specieskey")?;
         let species = text_column(batch, "species")?;
         let assessment = text_column(batch, "riis_assessment")?;
-        let event_date = text_column(batch, "eventdate")?;
-        let year = year_column(batch)?;
-        let PartialCounts { texts, taxa, run_year, .. } = counts;
+        let counts = match counts {
+            Some(counts) => Cow::Borrowed(counts),
+            None => Cow::Owned(single_records(batch, partial.run_year)?),
+        };
+        let PartialCounts { texts, taxa, .. } = partial;
         let mut pair = |keys: &StringArray, names: &StringArray, row: usize| {
             match cell(keys, row).filter(|&key| !key.is_empty() && key != "0") {
                 Some(key) => {
@@ -218,11 +245,22 @@ impl Records {
             let assessment = status
                 .and_then(Assessment::parse)
                 .ok_or_else(|| SummaryError::Assessment { row, found: status.map(str::to_owned) })?;
-            let year = (!year.is_null(row)).then(|| year.value(row));
-            Ok(Record { taxon, assessment, year: record_year(year, cell(&event_date, row), *run_year) })
+            Ok(Record { taxon, assessment, count: counts[row] })
         });
         Ok(Records { rows: rows.collect::<Result<_, SummaryError>>()? })
     }
+}
+
+/// Each record for itself.
+fn single_records(batch: &RecordBatch, run_year: i16) -> Result<Vec<RecordCount>, SummaryError> {
+    let event_date = text_column(batch, "eventdate")?;
+    let year = year_column(batch)?;
+    let count = |row: usize| {
+        let year = (!year.is_null(row)).then(|| year.value(row));
+        let year = record_year(year, cell(&event_date, row), run_year);
+        RecordCount { records: 1, undated: u64::from(year.is_none()), years: year.map(|year| (year, year)) }
+    };
+    Ok((0..batch.num_rows()).map(count).collect())
 }
 
 /// A column of `by`, interned.

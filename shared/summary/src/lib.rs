@@ -23,5 +23,7 @@ pub use encode::{to_csv, to_parquet};
 pub use error::SummaryError;
 pub use ledger::{Closing, check_tables, close, ledger_line};
 pub use merge::Merger;
+pub use partial::RecordCount;
 pub use spec::SummarySpec;
 pub use tables::{GlueType, SummaryColumn, SummaryTable};
+pub use year::record_year;

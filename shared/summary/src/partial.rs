@@ -17,6 +17,17 @@ const TEXTS: [&str; 5] = ["riis_assessment", "taxonkey", "scientificname", "spec
 const COUNTS: [&str; 3] = ["occ_count", "record_count", "occ_undated"];
 const YEARS: [&str; 2] = ["first_year", "last_year"];
 
+/// How many records are alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordCount {
+    /// The records.
+    pub records: u64,
+    /// Those of them without a year.
+    pub undated: u64,
+    /// The first and the last year of the others.
+    pub years: Option<(i16, i16)>,
+}
+
 /// The figures of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Count {
@@ -33,15 +44,12 @@ pub(crate) struct Count {
 impl Count {
     pub(crate) const ZERO: Count = Count { occ: 0, records: 0, undated: 0, first: i16::MAX, last: i16::MIN };
 
-    /// One occurrence; `is_first` says whether it is its record's first.
-    pub(crate) fn one(year: Option<i16>, is_first: bool) -> Count {
-        Count {
-            occ: 1,
-            records: i64::from(is_first),
-            undated: i64::from(year.is_none()),
-            first: year.unwrap_or(Count::ZERO.first),
-            last: year.unwrap_or(Count::ZERO.last),
-        }
+    /// The records of a group; `is_first` says whether these are their first occurrences.
+    pub(crate) fn of(group: &RecordCount, is_first: bool) -> Count {
+        let figure = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        let (first, last) = group.years.unwrap_or((Count::ZERO.first, Count::ZERO.last));
+        let occ = figure(group.records);
+        Count { occ, records: if is_first { occ } else { 0 }, undated: figure(group.undated), first, last }
     }
 
     pub(crate) fn add(&mut self, other: &Count) {

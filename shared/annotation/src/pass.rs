@@ -1,0 +1,125 @@
+//! One pass over records: annotated records into a file, counts into memory, on all threads.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::Schema;
+use bisonflow_contract::StepError;
+use bisonflow_contract::document::Tally;
+use bisonflow_occurrence::parquet_file::{ColumnValues, RecordWriter};
+use bisonflow_summary::{PartialCounts, SummarySpec};
+use bytes::Bytes;
+use parquet::errors::ParquetError;
+use rayon::prelude::*;
+
+use crate::Annotator;
+use crate::session::{Annotated, Session};
+
+/// Fewest records of a batch that are worth a thread of their own.
+const SHARE_RECORDS: usize = 1024;
+
+/// What annotating is to write, and to count.
+pub struct Order<'a, W> {
+    /// Where the annotated records go, and what messages call it; none to count only.
+    pub out: Option<(W, &'a str)>,
+    /// Most records of a row group.
+    pub row_group_records: usize,
+    /// What is counted.
+    pub summaries: &'a [SummarySpec],
+    /// The last year that a record can have.
+    pub run_year: i16,
+}
+
+/// Annotates records as they come. The work is shared out over the threads of the current rayon pool; what is
+/// written and counted is the same, byte for byte, whatever the batches and the threads are.
+pub struct Pass<'a, W: Write + Send> {
+    pub(crate) annotator: &'a Annotator,
+    pub(crate) sessions: Vec<Session<'a>>,
+    pub(crate) writer: Option<RecordWriter<W>>,
+    name: &'a str,
+    summaries: &'a [SummarySpec],
+    run_year: i16,
+}
+
+/// What a pass came to.
+pub struct Done<W> {
+    /// The output, given back.
+    pub out: Option<W>,
+    /// What became of the records.
+    pub tally: Tally,
+    /// The partial counts of each summary, as a Parquet file.
+    pub counts: BTreeMap<String, Bytes>,
+}
+
+impl<'a, W: Write + Send> Pass<'a, W> {
+    /// Begins a pass over records with these columns.
+    ///
+    /// # Errors
+    /// [`StepError::SourceUnavailable`] if the output cannot be written to.
+    pub fn new(annotator: &'a Annotator, columns: &Schema, order: Order<'a, W>) -> Result<Self, StepError> {
+        let Order { out, row_group_records, summaries, run_year } = order;
+        let (out, name) = out.unzip();
+        let name = name.unwrap_or_default();
+        let writer = out.map(|out| RecordWriter::new(out, annotator.schema(columns), row_group_records));
+        let writer = writer.transpose().map_err(|error| unwritten(name, &error))?;
+        let sessions = (0..rayon::current_num_threads()).map(|source| annotator.session(source, run_year));
+        Ok(Pass { annotator, sessions: sessions.collect(), writer, name, summaries, run_year })
+    }
+
+    /// Annotates a batch.
+    ///
+    /// # Errors
+    /// [`StepError::SourceUnavailable`] if the output cannot be written to, [`StepError::Internal`] if the batch has
+    /// other columns than was said.
+    pub fn batch(&mut self, batch: &RecordBatch) -> Result<(), StepError> {
+        let shares = self.annotate(batch)?;
+        let Some(writer) = &mut self.writer else { return Ok(()) };
+        let mut columns: Vec<Vec<ColumnValues<'_>>> = Vec::new();
+        for (session, annotated) in self.sessions.iter().zip(&shares) {
+            let of_share =
+                session.kept_columns(annotated)?.into_iter().chain(session.added_columns(annotated)?);
+            for (place, values) in of_share.enumerate() {
+                if columns.len() == place {
+                    columns.push(Vec::new());
+                }
+                columns[place].push(values);
+            }
+        }
+        let records = shares.iter().map(|annotated| annotated.kept.num_rows()).sum();
+        writer.write_columns(records, &columns).map_err(|error| unwritten(self.name, &error))
+    }
+
+    /// Lets each session annotate a share of a batch, the first one the first records.
+    pub(crate) fn annotate(&mut self, batch: &RecordBatch) -> Result<Vec<Annotated>, StepError> {
+        let records = batch.num_rows();
+        let share = records.div_ceil(self.sessions.len()).max(SHARE_RECORDS);
+        let sessions = self.sessions.par_iter_mut().enumerate();
+        let shares = sessions.map(|(place, session)| {
+            let from = (place * share).min(records);
+            session.annotate(&batch.slice(from, share.min(records - from)))
+        });
+        shares.collect()
+    }
+
+
+    /// Ends the pass.
+    ///
+    /// # Errors
+    /// [`StepError::SourceUnavailable`] if the output cannot be written to, [`StepError::BadReferenceData`] if a
+    /// summary asks for what no layer writes.
+    pub fn finish(self) -> Result<Done<W>, StepError> {
+        let Pass { annotator, sessions, writer, name, summaries, run_year } = self;
+        let out = writer.map(RecordWriter::finish).transpose().map_err(|error| unwritten(name, &error))?;
+        let mut tally = annotator.empty_tally();
+        let mut counts = PartialCounts::new(summaries, run_year);
+        for session in sessions {
+            tally.add(&session.finish(&mut counts)?);
+        }
+        Ok(Done { out, tally, counts: counts.finish()? })
+    }
+}
+
+fn unwritten(name: &str, error: &ParquetError) -> StepError {
+    StepError::SourceUnavailable(format!("writing {name}: {error}"))
+}

@@ -1,0 +1,327 @@
+//! One thread's share of the work: what it has numbered and counted so far.
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, Float64Array, Int32Array, RecordBatch,
+    StringArray, UInt32Array,
+};
+use arrow::compute::{filter_record_batch, take};
+use arrow::datatypes::{DataType, Float64Type, Int32Type};
+use bisonflow_contract::StepError;
+use bisonflow_contract::document::Tally;
+use bisonflow_occurrence::parquet_file::{ColumnValues, NO_TEXT, Texts};
+use bisonflow_riis::Standing;
+use bisonflow_summary::record_year;
+use rustc_hash::FxHashMap;
+
+use crate::regions::SetValues;
+use crate::status::Outcomes;
+use crate::taxa::{TAXON_COLUMNS, Taxa};
+use crate::zones::ZoneId;
+use crate::{Annotator, internal, wrong_type};
+
+/// Annotates batches one after the other, and counts their records. Several sessions of one [`Annotator`] may work
+/// side by side.
+pub struct Session<'a> {
+    pub(crate) annotator: &'a Annotator,
+    /// Whose codes its columns are in, among the sessions that share a file.
+    source: usize,
+    run_year: i16,
+    pub(crate) taxa: Taxa,
+    pub(crate) outcomes: Outcomes<'a>,
+    /// `taxonkey species` of each taxon.
+    key_species: Texts,
+    key_species_codes: Vec<u32>,
+    /// What is known of each zone.
+    pub(crate) zones: ZoneTable,
+    pub(crate) groups: FxHashMap<Group, Count>,
+    pub(crate) tally: Tally,
+}
+
+/// Records that no summary tells apart.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Group {
+    pub(crate) zone: u32,
+    pub(crate) taxon: u32,
+}
+
+/// How many records are in a group, and when.
+#[derive(Clone, Copy)]
+pub(crate) struct Count {
+    pub(crate) records: u64,
+    pub(crate) undated: u64,
+    pub(crate) first: i16, // above `last` while there is no year
+    pub(crate) last: i16,
+}
+
+/// By zone: its standing, the set that it is in for each layer, and the text of each column of the layers.
+#[derive(Default)]
+pub(crate) struct ZoneTable {
+    /// As places in [`Standing::ALL`].
+    standings: Vec<u8>,
+    pub(crate) sets: Vec<Vec<u32>>,
+    /// By layer and column; empty for lists.
+    codes: Vec<Vec<Vec<u32>>>,
+}
+
+/// The records of a batch that passed the filters.
+pub struct Annotated {
+    /// Which records of the batch these are.
+    pub keep: BooleanArray,
+    /// Their columns as they were.
+    pub kept: RecordBatch,
+    zones: Vec<u32>,
+    taxa: Vec<u32>,
+    outcomes: Vec<u32>,
+}
+
+impl<'a> Session<'a> {
+    pub(crate) fn new(annotator: &'a Annotator, source: usize, run_year: i16) -> Self {
+        Session {
+            annotator,
+            source,
+            run_year,
+            taxa: Taxa::default(),
+            outcomes: Outcomes::default(),
+            key_species: Texts::default(),
+            key_species_codes: Vec::new(),
+            zones: ZoneTable::default(),
+            groups: FxHashMap::default(),
+            tally: annotator.empty_tally(),
+        }
+    }
+
+    /// Filters, annotates and counts a batch. Its columns are those of `occurrences` or some of them (one that is
+    /// absent counts as null); texts may come with a dictionary.
+    ///
+    /// # Errors
+    /// [`StepError::Internal`] if a column has another type.
+    pub fn annotate(&mut self, batch: &RecordBatch) -> Result<Annotated, StepError> {
+        let outcome = self.annotator.filters.apply(batch);
+        let records = batch.num_rows();
+        self.tally.records += records as u64;
+        for (name, count) in outcome.filtered {
+            *self.tally.filtered.entry(name).or_default() += count;
+        }
+        let kept = if outcome.keep.true_count() == records {
+            batch.clone()
+        } else {
+            filter_record_batch(batch, &outcome.keep).map_err(internal)?
+        };
+        let zones = self.locate(&kept)?;
+        let mut taxa = Vec::with_capacity(kept.num_rows());
+        self.taxa.number(&kept, &mut taxa)?;
+        self.extend_key_species();
+        let mut outcomes = Vec::with_capacity(taxa.len());
+        let years = Years::new(&kept)?;
+        for (row, (&zone, &taxon)) in zones.iter().zip(&taxa).enumerate() {
+            let standing = self.zones.standings[zone as usize];
+            outcomes.push(self.outcomes.of(self.annotator.register.as_ref(), &self.taxa, taxon, standing));
+            self.groups.entry(Group { zone, taxon }).or_insert(Count::NONE).add(years.of(row, self.run_year));
+        }
+        self.tally.annotated += kept.num_rows() as u64;
+        Ok(Annotated { keep: outcome.keep, kept, zones, taxa, outcomes })
+    }
+
+    /// The zone of each record; one without coordinates is outside.
+    fn locate(&mut self, batch: &RecordBatch) -> Result<Vec<u32>, StepError> {
+        let (longitude, latitude) =
+            (coordinates(batch, "decimallongitude")?, coordinates(batch, "decimallatitude")?);
+        let mut zones = vec![ZoneId::NONE; batch.num_rows()];
+        self.annotator.zones.locate(&longitude, &latitude, &mut zones);
+        self.zones.extend(self.annotator);
+        Ok(zones.into_iter().map(|zone| zone.index() as u32).collect())
+    }
+
+    fn extend_key_species(&mut self) {
+        let mut joined = String::new();
+        for taxon in self.key_species_codes.len() as u32..self.taxa.len() as u32 {
+            // taxonkey and species in taxa::TAXON_COLUMNS.
+            let code = match (self.taxa.text(taxon, 0), self.taxa.text(taxon, 3)) {
+                (Some(key), Some(species)) => {
+                    joined.clear();
+                    joined.push_str(key);
+                    joined.push(' ');
+                    joined.push_str(species);
+                    self.key_species.code(&joined)
+                }
+                _ => NO_TEXT,
+            };
+            self.key_species_codes.push(code);
+        }
+    }
+
+    /// The columns that annotating adds, in the order of [`Annotator::schema`].
+    ///
+    /// # Errors
+    /// [`StepError::Internal`].
+    pub fn added_columns<'s>(&'s self, annotated: &'s Annotated) -> Result<Vec<ColumnValues<'s>>, StepError> {
+        let source = self.source;
+        let mut columns = Vec::new();
+        for (place, layer) in self.annotator.layers.iter().enumerate() {
+            for (column, codes) in layer.columns.iter().zip(&self.zones.codes[place]) {
+                columns.push(match &column.values {
+                    SetValues::Texts { texts, .. } => {
+                        ColumnValues::Coded { source, codes: &annotated.zones, table: codes, texts }
+                    }
+                    SetValues::Lists(lists) => {
+                        let sets = &self.zones.sets[place];
+                        let rows: UInt32Array =
+                            annotated.zones.iter().map(|&zone| Some(sets[zone as usize])).collect();
+                        ColumnValues::Array(take(lists, &rows, None).map_err(internal)?)
+                    }
+                });
+            }
+        }
+        let Outcomes { codes, texts, .. } = &self.outcomes;
+        columns.extend(codes.iter().zip(texts).map(|(table, texts)| ColumnValues::Coded {
+            source,
+            codes: &annotated.outcomes,
+            table,
+            texts,
+        }));
+        columns.push(ColumnValues::Coded {
+            source,
+            codes: &annotated.taxa,
+            table: &self.key_species_codes,
+            texts: &self.key_species,
+        });
+        Ok(columns)
+    }
+
+    /// The columns of the records as they were; those of the taxon by their codes.
+    pub fn kept_columns<'s>(&'s self, annotated: &'s Annotated) -> Result<Vec<ColumnValues<'s>>, StepError> {
+        let schema = annotated.kept.schema();
+        let columns = schema.fields().iter().zip(annotated.kept.columns());
+        let values = columns.map(|(field, array)| {
+            Ok(match TAXON_COLUMNS.iter().position(|name| name == field.name()) {
+                Some(place) => ColumnValues::Coded {
+                    source: self.source,
+                    codes: &annotated.taxa,
+                    table: &self.taxa.codes[place],
+                    texts: &self.taxa.texts[place],
+                },
+                None => ColumnValues::Array(plain(array)?),
+            })
+        });
+        values.collect()
+    }
+}
+
+/// An array without its dictionary.
+pub(crate) fn plain(array: &ArrayRef) -> Result<ArrayRef, StepError> {
+    match array.data_type() {
+        DataType::Dictionary(_, values) => arrow::compute::cast(array, values).map_err(internal),
+        _ => Ok(ArrayRef::clone(array)),
+    }
+}
+
+impl Count {
+    const NONE: Count = Count { records: 0, undated: 0, first: i16::MAX, last: i16::MIN };
+
+    fn add(&mut self, year: Option<i16>) {
+        self.records += 1;
+        match year {
+            Some(year) => {
+                self.first = self.first.min(year);
+                self.last = self.last.max(year);
+            }
+            None => self.undated += 1,
+        }
+    }
+}
+
+impl ZoneTable {
+    /// The standing of a zone, as a place in [`Standing::ALL`].
+    pub(crate) fn standing(&self, zone: u32) -> u8 {
+        self.standings[zone as usize]
+    }
+
+    /// Looks at the zones that are new.
+    fn extend(&mut self, annotator: &Annotator) {
+        let layers = &annotator.layers;
+        if self.sets.is_empty() {
+            self.sets = layers.iter().map(|_| Vec::new()).collect();
+            self.codes = layers.iter().map(|layer| vec![Vec::new(); layer.columns.len()]).collect();
+        }
+        for zone in self.standings.len()..annotator.zones.zone_count() {
+            for (place, layer) in layers.iter().enumerate() {
+                let set = annotator.zones.set_of(place, ZoneId::from_index(zone)).index();
+                self.sets[place].push(set as u32);
+                for (column, codes) in layer.columns.iter().zip(&mut self.codes[place]) {
+                    if let SetValues::Texts { codes: of_sets, .. } = &column.values {
+                        codes.push(of_sets[set]);
+                    }
+                }
+            }
+            let state = annotator.state.and_then(|(layer, column)| {
+                layers[layer].columns[column].values.text(self.sets[layer][zone] as usize)
+            });
+            let standing = Standing::of_state(state);
+            let place = Standing::ALL.iter().position(|&known| known == standing);
+            self.standings.push(place.expect("ALL has every standing") as u8);
+        }
+    }
+}
+
+/// The coordinates of a column, what is null as no number.
+fn coordinates(batch: &RecordBatch, name: &str) -> Result<Vec<f64>, StepError> {
+    let Some(array) = batch.column_by_name(name) else { return Ok(vec![f64::NAN; batch.num_rows()]) };
+    let array: &Float64Array = array
+        .as_primitive_opt::<Float64Type>()
+        .ok_or_else(|| wrong_type(name, &DataType::Float64, array.data_type()))?;
+    if array.null_count() == 0 {
+        return Ok(array.values().to_vec());
+    }
+    Ok(array.iter().map(|value| value.unwrap_or(f64::NAN)).collect())
+}
+
+/// What the records of a batch say of their year.
+struct Years<'a> {
+    years: Option<&'a Int32Array>,
+    dates: Dates<'a>,
+}
+
+enum Dates<'a> {
+    Absent,
+    Plain(&'a StringArray),
+    Coded(&'a DictionaryArray<Int32Type>, &'a StringArray),
+}
+
+impl<'a> Years<'a> {
+    fn new(batch: &'a RecordBatch) -> Result<Years<'a>, StepError> {
+        let typed = |array: &'a ArrayRef| {
+            let found = array.as_primitive_opt::<Int32Type>();
+            found.ok_or_else(|| wrong_type("year", &DataType::Int32, array.data_type()))
+        };
+        let years = batch.column_by_name("year").map(typed).transpose()?;
+        let dates = match batch.column_by_name("eventdate") {
+            None => Dates::Absent,
+            Some(array) => match (array.as_string_opt::<i32>(), array.as_dictionary_opt::<Int32Type>()) {
+                (Some(array), _) => Dates::Plain(array),
+                (None, Some(array)) if array.values().as_string_opt::<i32>().is_some() => {
+                    Dates::Coded(array, array.values().as_string())
+                }
+                _ => return Err(wrong_type("eventdate", &DataType::Utf8, array.data_type())),
+            },
+        };
+        Ok(Years { years, dates })
+    }
+
+    #[inline]
+    fn of(&self, row: usize, run_year: i16) -> Option<i16> {
+        let year = self.years.filter(|years| years.is_valid(row)).map(|years| years.value(row));
+        record_year(year, None, run_year).or_else(|| self.of_date(row, run_year))
+    }
+
+    fn of_date(&self, row: usize, run_year: i16) -> Option<i16> {
+        let date = match self.dates {
+            Dates::Absent => None,
+            Dates::Plain(dates) => dates.is_valid(row).then(|| dates.value(row)),
+            Dates::Coded(dates, entries) => {
+                let entry = dates.is_valid(row).then(|| dates.keys().value(row) as usize);
+                entry.filter(|&entry| entries.is_valid(entry)).map(|entry| entries.value(entry))
+            }
+        };
+        record_year(None, date, run_year)
+    }
+}

@@ -1,0 +1,178 @@
+//! What records say of their taxon, numbered: a record is compared with the last one of the same key, and only what
+//! is new is looked up.
+
+use arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Int32Type};
+use bisonflow_contract::StepError;
+use bisonflow_occurrence::parquet_file::{NO_TEXT, Texts};
+use rustc_hash::FxHashMap;
+
+/// The columns that make a taxon, the key first.
+pub(crate) const TAXON_COLUMNS: [&str; 5] =
+    ["taxonkey", "scientificname", "specieskey", "species", "acceptedtaxonkey"];
+const NAMES: usize = TAXON_COLUMNS.len();
+
+/// Distinct taxa; a taxon is a code of each of [`TAXON_COLUMNS`].
+#[derive(Default)]
+pub(crate) struct Taxa {
+    /// The texts of each column.
+    pub(crate) texts: [Texts; NAMES],
+    /// By column, the code of each taxon.
+    pub(crate) codes: [Vec<u32>; NAMES],
+    known: FxHashMap<[u32; NAMES], u32>,
+    /// By the code of the key, the taxon that was met last; that without a key apart.
+    last: Vec<u32>,
+    last_without_key: Option<u32>,
+    /// Of each column that came with a dictionary the one that came last, and the codes of its entries.
+    dictionaries: [Option<(StringArray, Vec<u32>)>; NAMES],
+}
+
+impl Taxa {
+    pub(crate) fn len(&self) -> usize {
+        self.codes[0].len()
+    }
+
+    /// A taxon's text in one of [`TAXON_COLUMNS`].
+    pub(crate) fn text(&self, taxon: u32, column: usize) -> Option<&str> {
+        self.texts[column].optional(self.codes[column][taxon as usize])
+    }
+
+    /// Appends the taxon of each record.
+    pub(crate) fn number(&mut self, batch: &RecordBatch, taxa: &mut Vec<u32>) -> Result<(), StepError> {
+        let mut columns = Vec::with_capacity(NAMES);
+        for (place, name) in TAXON_COLUMNS.into_iter().enumerate() {
+            let last = self.dictionaries[place].take();
+            columns.push(Column::new(name, batch.column_by_name(name), &mut self.texts[place], last)?);
+        }
+        let are_coded = columns.iter().all(|column| !matches!(column, Column::Plain(_)));
+        for row in 0..batch.num_rows() {
+            let taxon = if are_coded { self.by_codes(&columns, row) } else { self.by_texts(&columns, row) };
+            taxa.push(taxon);
+        }
+        for (column, dictionary) in columns.into_iter().zip(&mut self.dictionaries) {
+            if let Column::Coded { entries, codes, .. } = column {
+                *dictionary = Some((entries.clone(), codes));
+            }
+        }
+        Ok(())
+    }
+
+    fn by_codes(&mut self, columns: &[Column<'_>], row: usize) -> u32 {
+        let mut codes = [NO_TEXT; NAMES];
+        for (code, column) in codes.iter_mut().zip(columns) {
+            *code = column.code(row);
+        }
+        if let Some(last) = self.last(codes[0])
+            && (1..NAMES).all(|column| self.codes[column][last as usize] == codes[column])
+        {
+            return last;
+        }
+        self.look_up(codes)
+    }
+
+    fn by_texts(&mut self, columns: &[Column<'_>], row: usize) -> u32 {
+        let key = columns[0].text(row).map_or(NO_TEXT, |text| self.texts[0].code(text));
+        if let Some(last) = self.last(key)
+            && (1..NAMES).all(|column| self.text(last, column) == columns[column].text(row))
+        {
+            return last;
+        }
+        let mut codes = [key; NAMES];
+        for (place, column) in columns.iter().enumerate().skip(1) {
+            codes[place] = column.text(row).map_or(NO_TEXT, |text| self.texts[place].code(text));
+        }
+        self.look_up(codes)
+    }
+
+    fn last(&self, key: u32) -> Option<u32> {
+        if key == NO_TEXT {
+            return self.last_without_key;
+        }
+        self.last.get(key as usize).copied().filter(|&taxon| taxon != NO_TEXT)
+    }
+
+    #[cold]
+    fn look_up(&mut self, codes: [u32; NAMES]) -> u32 {
+        let next = u32::try_from(self.len()).expect("fewer taxa than u32 can number");
+        let taxon = *self.known.entry(codes).or_insert(next);
+        if taxon == next {
+            for (column, code) in self.codes.iter_mut().zip(codes) {
+                column.push(code);
+            }
+        }
+        if codes[0] == NO_TEXT {
+            self.last_without_key = Some(taxon);
+        } else {
+            self.last.resize(self.texts[0].len(), NO_TEXT);
+            self.last[codes[0] as usize] = taxon;
+        }
+        taxon
+    }
+}
+
+/// A column of texts.
+enum Column<'a> {
+    /// It is not there: null.
+    Absent,
+    Plain(&'a StringArray),
+    /// With a dictionary, and the code of each of its entries.
+    Coded {
+        array: &'a DictionaryArray<Int32Type>,
+        entries: &'a StringArray,
+        codes: Vec<u32>,
+    },
+}
+
+impl<'a> Column<'a> {
+    fn new(
+        name: &str,
+        array: Option<&'a ArrayRef>,
+        texts: &mut Texts,
+        last: Option<(StringArray, Vec<u32>)>,
+    ) -> Result<Column<'a>, StepError> {
+        let Some(array) = array else { return Ok(Column::Absent) };
+        if let Some(array) = array.as_string_opt::<i32>() {
+            return Ok(Column::Plain(array));
+        }
+        let dictionary = array.as_dictionary_opt::<Int32Type>();
+        let with_texts = dictionary.and_then(|array| Some((array, array.values().as_string_opt::<i32>()?)));
+        let Some((array, entries)) = with_texts else {
+            return Err(crate::wrong_type(name, &DataType::Utf8, array.data_type()));
+        };
+        let codes = match last {
+            Some((last, codes)) if is_same(&last, entries) => codes,
+            _ => entries.iter().map(|entry| entry.map_or(NO_TEXT, |text| texts.code(text))).collect(),
+        };
+        Ok(Column::Coded { array, entries, codes })
+    }
+
+    /// The code of a record; not of a plain column.
+    fn code(&self, row: usize) -> u32 {
+        match self {
+            Column::Coded { array, codes, .. } if array.is_valid(row) => {
+                codes[array.keys().value(row) as usize]
+            }
+            _ => NO_TEXT,
+        }
+    }
+
+    fn text(&self, row: usize) -> Option<&'a str> {
+        match self {
+            Column::Plain(array) => array.is_valid(row).then(|| array.value(row)),
+            Column::Coded { array, entries, .. } if array.is_valid(row) => {
+                let entry = array.keys().value(row) as usize;
+                entries.is_valid(entry).then(|| entries.value(entry))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Whether two arrays are the same memory.
+fn is_same(one: &StringArray, other: &StringArray) -> bool {
+    one.len() == other.len()
+        && one.value_data().as_ptr() == other.value_data().as_ptr()
+        && one.value_offsets().as_ptr() == other.value_offsets().as_ptr()
+        && one.nulls().map(|nulls| nulls.buffer().as_ptr())
+            == other.nulls().map(|nulls| nulls.buffer().as_ptr())
+}

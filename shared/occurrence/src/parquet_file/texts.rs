@@ -1,0 +1,95 @@
+//! Distinct texts, numbered in the order in which they were first met.
+
+use std::hash::Hasher;
+
+use hashbrown::HashTable;
+use rustc_hash::FxHasher;
+
+/// The code of no text: null.
+pub const NO_TEXT: u32 = u32::MAX;
+
+/// Distinct texts by number. Memory grows with the distinct texts only.
+///
+/// ```
+/// use bisonflow_occurrence::parquet_file::Texts;
+/// let mut texts = Texts::default();
+/// let (quercus, acer) = (texts.code("Quercus"), texts.code("Acer"));
+/// assert_eq!((texts.code("Quercus"), texts.text(acer)), (quercus, "Acer"));
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Texts {
+    /// All texts, one after the other.
+    all: String,
+    /// Where each text ends.
+    ends: Vec<usize>,
+    table: HashTable<u32>,
+}
+
+impl Texts {
+    /// The code of a text; a new text gets the next one.
+    pub fn code(&mut self, text: &str) -> u32 {
+        let Texts { all, ends, table } = self;
+        let hash = hash(text);
+        if let Some(&code) = table.find(hash, |&code| span(all, ends, code) == text) {
+            return code;
+        }
+        let code = u32::try_from(ends.len()).ok().filter(|&code| code != NO_TEXT);
+        let code = code.expect("fewer distinct texts than u32 can number");
+        all.push_str(text);
+        ends.push(all.len());
+        table.insert_unique(hash, code, |&code| self::hash(span(all, ends, code)));
+        code
+    }
+
+    /// The text of a code that [`Texts::code`] gave.
+    ///
+    /// # Panics
+    /// For any other number.
+    pub fn text(&self, code: u32) -> &str {
+        span(&self.all, &self.ends, code)
+    }
+
+    /// The text of a code, none of [`NO_TEXT`].
+    pub fn optional(&self, code: u32) -> Option<&str> {
+        (code != NO_TEXT).then(|| self.text(code))
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// The bytes of all texts together.
+    pub fn bytes(&self) -> usize {
+        self.all.len()
+    }
+
+    /// The texts in the order of their codes.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        (0..self.ends.len()).map(|code| span(&self.all, &self.ends, code as u32))
+    }
+
+    /// Forgets all of them.
+    pub fn clear(&mut self) {
+        self.all.clear();
+        self.ends.clear();
+        self.table.clear();
+    }
+}
+
+fn span<'a>(all: &'a str, ends: &[usize], code: u32) -> &'a str {
+    let code = code as usize;
+    let start = if code == 0 { 0 } else { ends[code - 1] };
+    &all[start..ends[code]]
+}
+
+fn hash(text: &str) -> u64 {
+    let mut hasher = FxHasher::default();
+    hasher.write(text.as_bytes());
+    hasher.finish()
+}
