@@ -3,27 +3,20 @@
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
 
-use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use bisonflow_annotation::{Annotator, Done, Order, Pass};
+use bisonflow_annotation::{Annotator, Done, Order, Pass, RecordFile, footer_options};
 use bisonflow_cloud::{RunStore, Store, reference};
 use bisonflow_contract::document::{Landing, Part, Plan, Slice, Subset, SubsetFailure, SubsetReport};
 use bisonflow_contract::{S3Uri, StepError};
 use bisonflow_occurrence::Filters;
-use bisonflow_occurrence::conform::Conform;
 use bisonflow_summary::SummarySpec;
-use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
-};
+use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use parquet::errors::ParquetError;
 use rayon::ThreadPool;
 use tokio::runtime::Handle;
 
 use crate::object_file::{ObjectReader, ObjectWriter};
 use crate::progress::Progress;
-
-/// Records that are annotated at a time: enough for a share of work for every thread.
-const BATCH_RECORDS: usize = 1 << 16;
 
 /// What annotating any subset of a run needs; may be shared by threads.
 pub struct Workbench {
@@ -32,7 +25,6 @@ pub struct Workbench {
     annotator: Annotator,
     summaries: Vec<SummarySpec>,
     landed: SchemaRef,
-    extra_columns: Vec<String>,
     /// The footer that was read last: successive subsets are of one part, and a footer may be long.
     footer: Mutex<Option<(String, ArrowReaderMetadata)>>,
     pool: ThreadPool,
@@ -69,7 +61,6 @@ impl Workbench {
             annotator,
             summaries,
             landed,
-            extra_columns: landing.extra_columns.clone(),
             footer: Mutex::new(None),
             pool: pool(threads)?,
             handle: handle.clone(),
@@ -167,12 +158,16 @@ impl Workbench {
         slice: &Slice,
         progress: &(dyn Fn(u64) + Sync),
     ) -> Result<(), StepError> {
+        let reader = self.part_reader(&slice.uri)?;
+        let footer = self.footer(&slice.uri, &reader);
+        let footer =
+            footer.map_err(|error| StepError::SourceUnavailable(format!("{}: {error}", slice.uri)))?;
+        let file = RecordFile::new(reader, footer, &slice.uri);
         let mut records = 0;
-        for batch in self.read(slice)? {
-            let batch = batch?;
-            records += batch.num_rows() as u64;
-            pass.batch(&batch)?;
-            progress(batch.num_rows() as u64);
+        for group in slice.first_row_group..slice.first_row_group + slice.row_groups {
+            let of_group = pass.row_group(&file, group)?;
+            records += of_group;
+            progress(of_group);
         }
         if records == slice.records {
             return Ok(());
@@ -193,35 +188,12 @@ impl Workbench {
         same_generation("plan.json", &self.plan, current)
     }
 
-    /// The batches of some row groups, with the schema of `occurrences`.
-    fn read(
-        &self,
-        slice: &Slice,
-    ) -> Result<impl Iterator<Item = Result<RecordBatch, StepError>> + use<'_>, StepError> {
-        let uri = slice.uri.clone();
-        let unavailable =
-            move |error: &dyn std::fmt::Display| StepError::SourceUnavailable(format!("{uri}: {error}"));
-        let reader = self.part_reader(&slice.uri)?;
-        let footer = self.footer(&slice.uri, &reader).map_err(|error| unavailable(&error))?;
-        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(reader, footer);
-        let conform = Conform::new(builder.schema(), &self.extra_columns);
-        let batches = builder
-            .with_row_groups((slice.first_row_group..slice.first_row_group + slice.row_groups).collect())
-            .with_batch_size(BATCH_RECORDS)
-            .build()
-            .map_err(|error| unavailable(&error))?;
-        Ok(batches.map(move |batch| {
-            let batch = batch.map_err(|error| unavailable(&error))?;
-            Ok(conform.batch(&batch).map_err(|error| unavailable(&error))?.batch)
-        }))
-    }
-
     fn footer(&self, uri: &str, reader: &ObjectReader) -> Result<ArrowReaderMetadata, ParquetError> {
         let mut last = self.footer.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, footer)) = last.as_ref().filter(|(of, _)| of == uri) {
             return Ok(footer.clone());
         }
-        let footer = ArrowReaderMetadata::load(reader, ArrowReaderOptions::default())?;
+        let footer = ArrowReaderMetadata::load(reader, footer_options())?;
         *last = Some((uri.to_owned(), footer.clone()));
         Ok(footer)
     }

@@ -8,13 +8,17 @@
 //! these, so that texts are handled once for each distinct one, not for each record.
 
 mod groups;
+mod one_pass;
 mod pass;
+mod record_file;
 mod regions;
+mod row_groups;
 mod session;
 mod status;
 mod taxa;
 #[cfg(test)]
 mod tests;
+mod windows;
 mod zones;
 
 use std::sync::Arc;
@@ -26,7 +30,9 @@ use bisonflow_occurrence::filter::Filters;
 use bisonflow_region::{Index, LayersConfig};
 use bisonflow_riis::Register;
 
+pub use one_pass::{CORE_COLUMNS, Columns, OnePass, annotate_download, annotate_file};
 pub use pass::{Done, Order, Pass};
+pub use record_file::{RecordFile, footer_options};
 use regions::LayerColumns;
 pub use session::{Annotated, Session};
 use zones::Zones;

@@ -2,15 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::Schema;
+use arrow::datatypes::SchemaRef;
 use bisonflow_contract::StepError;
 use bisonflow_contract::document::Tally;
+use bisonflow_occurrence::Filters;
 use bisonflow_occurrence::parquet_file::{ColumnValues, RecordWriter};
 use bisonflow_summary::{PartialCounts, SummarySpec};
 use bytes::Bytes;
+use parquet::arrow::ArrowSchemaConverter;
 use parquet::errors::ParquetError;
+use parquet::schema::types::ColumnDescPtr;
 use rayon::prelude::*;
 
 use crate::Annotator;
@@ -37,9 +41,13 @@ pub struct Pass<'a, W: Write + Send> {
     pub(crate) annotator: &'a Annotator,
     pub(crate) sessions: Vec<Session<'a>>,
     pub(crate) writer: Option<RecordWriter<W>>,
-    name: &'a str,
+    /// The columns of the records.
+    pub(crate) table: SchemaRef,
+    /// How Parquet describes the annotated ones.
+    pub(crate) descriptions: Vec<ColumnDescPtr>,
+    pub(crate) name: &'a str,
     summaries: &'a [SummarySpec],
-    run_year: i16,
+    pub(crate) run_year: i16,
 }
 
 /// What a pass came to.
@@ -57,14 +65,29 @@ impl<'a, W: Write + Send> Pass<'a, W> {
     ///
     /// # Errors
     /// [`StepError::SourceUnavailable`] if the output cannot be written to.
-    pub fn new(annotator: &'a Annotator, columns: &Schema, order: Order<'a, W>) -> Result<Self, StepError> {
+    pub fn new(
+        annotator: &'a Annotator,
+        columns: &SchemaRef,
+        order: Order<'a, W>,
+    ) -> Result<Self, StepError> {
         let Order { out, row_group_records, summaries, run_year } = order;
         let (out, name) = out.unzip();
         let name = name.unwrap_or_default();
         let writer = out.map(|out| RecordWriter::new(out, annotator.schema(columns), row_group_records));
         let writer = writer.transpose().map_err(|error| unwritten(name, &error))?;
+        let descriptions = ArrowSchemaConverter::new().convert(&annotator.schema(columns));
+        let descriptions = descriptions.map_err(|error| unwritten(name, &error))?.columns().to_vec();
         let sessions = (0..rayon::current_num_threads()).map(|source| annotator.session(source, run_year));
-        Ok(Pass { annotator, sessions: sessions.collect(), writer, name, summaries, run_year })
+        Ok(Pass {
+            annotator,
+            sessions: sessions.collect(),
+            writer,
+            table: Arc::clone(columns),
+            descriptions,
+            name,
+            summaries,
+            run_year,
+        })
     }
 
     /// Annotates a batch.
@@ -73,7 +96,7 @@ impl<'a, W: Write + Send> Pass<'a, W> {
     /// [`StepError::SourceUnavailable`] if the output cannot be written to, [`StepError::Internal`] if the batch has
     /// other columns than was said.
     pub fn batch(&mut self, batch: &RecordBatch) -> Result<(), StepError> {
-        let shares = self.annotate(batch)?;
+        let shares = self.annotate(&self.annotator.filters, batch)?;
         let Some(writer) = &mut self.writer else { return Ok(()) };
         let mut columns: Vec<Vec<ColumnValues<'_>>> = Vec::new();
         for (session, annotated) in self.sessions.iter().zip(&shares) {
@@ -91,17 +114,20 @@ impl<'a, W: Write + Send> Pass<'a, W> {
     }
 
     /// Lets each session annotate a share of a batch, the first one the first records.
-    pub(crate) fn annotate(&mut self, batch: &RecordBatch) -> Result<Vec<Annotated>, StepError> {
+    pub(crate) fn annotate(
+        &mut self,
+        filters: &Filters,
+        batch: &RecordBatch,
+    ) -> Result<Vec<Annotated>, StepError> {
         let records = batch.num_rows();
         let share = records.div_ceil(self.sessions.len()).max(SHARE_RECORDS);
         let sessions = self.sessions.par_iter_mut().enumerate();
         let shares = sessions.map(|(place, session)| {
             let from = (place * share).min(records);
-            session.annotate(&batch.slice(from, share.min(records - from)))
+            session.annotate(filters, &batch.slice(from, share.min(records - from)))
         });
         shares.collect()
     }
-
 
     /// Ends the pass.
     ///
@@ -109,7 +135,7 @@ impl<'a, W: Write + Send> Pass<'a, W> {
     /// [`StepError::SourceUnavailable`] if the output cannot be written to, [`StepError::BadReferenceData`] if a
     /// summary asks for what no layer writes.
     pub fn finish(self) -> Result<Done<W>, StepError> {
-        let Pass { annotator, sessions, writer, name, summaries, run_year } = self;
+        let Pass { annotator, sessions, writer, name, summaries, run_year, .. } = self;
         let out = writer.map(RecordWriter::finish).transpose().map_err(|error| unwritten(name, &error))?;
         let mut tally = annotator.empty_tally();
         let mut counts = PartialCounts::new(summaries, run_year);
@@ -120,6 +146,6 @@ impl<'a, W: Write + Send> Pass<'a, W> {
     }
 }
 
-fn unwritten(name: &str, error: &ParquetError) -> StepError {
+pub(crate) fn unwritten(name: &str, error: &ParquetError) -> StepError {
     StepError::SourceUnavailable(format!("writing {name}: {error}"))
 }

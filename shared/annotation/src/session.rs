@@ -8,6 +8,7 @@ use arrow::compute::{filter_record_batch, take};
 use arrow::datatypes::{DataType, Float64Type, Int32Type};
 use bisonflow_contract::StepError;
 use bisonflow_contract::document::Tally;
+use bisonflow_occurrence::Filters;
 use bisonflow_occurrence::parquet_file::{ColumnValues, NO_TEXT, Texts};
 use bisonflow_riis::Standing;
 use bisonflow_summary::record_year;
@@ -18,6 +19,19 @@ use crate::status::Outcomes;
 use crate::taxa::{TAXON_COLUMNS, Taxa};
 use crate::zones::ZoneId;
 use crate::{Annotator, internal, wrong_type};
+
+/// The columns that annotating reads, beside those of the filters.
+pub(crate) const NEEDED_COLUMNS: [&str; 9] = [
+    "decimallongitude",
+    "decimallatitude",
+    "taxonkey",
+    "scientificname",
+    "specieskey",
+    "species",
+    "acceptedtaxonkey",
+    "year",
+    "eventdate",
+];
 
 /// Annotates batches one after the other, and counts their records. Several sessions of one [`Annotator`] may work
 /// side by side.
@@ -90,13 +104,13 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Filters, annotates and counts a batch. Its columns are those of `occurrences` or some of them (one that is
+    /// Filters, annotates and counts a batch. `filters` are the annotator's, or those of them that matter here. Its columns are those of `occurrences` or some of them (one that is
     /// absent counts as null); texts may come with a dictionary.
     ///
     /// # Errors
     /// [`StepError::Internal`] if a column has another type.
-    pub fn annotate(&mut self, batch: &RecordBatch) -> Result<Annotated, StepError> {
-        let outcome = self.annotator.filters.apply(batch);
+    pub fn annotate(&mut self, filters: &Filters, batch: &RecordBatch) -> Result<Annotated, StepError> {
+        let outcome = filters.apply(batch);
         let records = batch.num_rows();
         self.tally.records += records as u64;
         for (name, count) in outcome.filtered {

@@ -4,7 +4,7 @@
 use arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Int32Type};
 use bisonflow_contract::StepError;
-use bisonflow_occurrence::parquet_file::{NO_TEXT, Texts};
+use bisonflow_occurrence::parquet_file::{NO_TEXT, Texts, is_same};
 use rustc_hash::FxHashMap;
 
 /// The columns that make a taxon, the key first.
@@ -166,13 +166,4 @@ impl<'a> Column<'a> {
             _ => None,
         }
     }
-}
-
-/// Whether two arrays are the same memory.
-fn is_same(one: &StringArray, other: &StringArray) -> bool {
-    one.len() == other.len()
-        && one.value_data().as_ptr() == other.value_data().as_ptr()
-        && one.value_offsets().as_ptr() == other.value_offsets().as_ptr()
-        && one.nulls().map(|nulls| nulls.buffer().as_ptr())
-            == other.nulls().map(|nulls| nulls.buffer().as_ptr())
 }

@@ -4,17 +4,21 @@ use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{Array, AsArray, Float64Array, RecordBatch, StringArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, SchemaRef};
 use bisonflow_contract::document::{LayerCount, RiisCounts, Tally};
 use bisonflow_contract::input::{FilterName, Options};
+use bisonflow_occurrence::parquet_file::RecordWriter;
 use bisonflow_occurrence::{Filters, ReadOptions};
 use bisonflow_region::{Index, LayersConfig};
 use bisonflow_riis::Register;
 use bisonflow_summary::{PartialCounts, SummarySpec};
 use bytes::Bytes;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder};
 
-use crate::{Annotator, Done, Order, Pass, STATUS_COLUMNS};
+use crate::{Annotator, Columns, Done, OnePass, Order, Pass, RecordFile, STATUS_COLUMNS, annotate_file};
 
 const LAYERS: &str = r#"
 riis_region_from = "census_state"
@@ -164,17 +168,38 @@ struct Passed {
     counts: BTreeMap<String, Bytes>,
 }
 
-fn pass(annotator: &Annotator, batches: &[RecordBatch], row_group_records: usize) -> Passed {
-    let summaries = [
+fn summaries() -> [SummarySpec; 2] {
+    [
         SummarySpec { name: "county".into(), by: vec!["state_county".into(), "census_state".into()] },
         SummarySpec { name: "park".into(), by: vec!["park_name".into()] },
-    ];
+    ]
+}
+
+fn pass(annotator: &Annotator, batches: &[RecordBatch], row_group_records: usize) -> Passed {
+    pass_with(annotator, &batches[0].schema(), row_group_records, |pass| {
+        batches.iter().for_each(|batch| pass.batch(batch).unwrap());
+    })
+}
+
+/// Annotates the row groups of a file, which may lack columns of the table.
+fn pass_file(annotator: &Annotator, table: &SchemaRef, file: &Bytes) -> Passed {
+    let file = RecordFile::open(file.clone(), "in memory").unwrap();
+    pass_with(annotator, table, 1_000_000, |pass| {
+        (0..file.row_groups()).for_each(|group| assert!(pass.row_group(&file, group).unwrap() > 0));
+    })
+}
+
+fn pass_with(
+    annotator: &Annotator,
+    table: &SchemaRef,
+    row_group_records: usize,
+    put_in: impl FnOnce(&mut Pass<'_, Vec<u8>>),
+) -> Passed {
+    let summaries = summaries();
     let out = Some((Vec::new(), "memory"));
     let order = Order { out, row_group_records, summaries: &summaries, run_year: 2026 };
-    let mut pass = Pass::new(annotator, &batches[0].schema(), order).unwrap();
-    for batch in batches {
-        pass.batch(batch).unwrap();
-    }
+    let mut pass = Pass::new(annotator, table, order).unwrap();
+    put_in(&mut pass);
     let Done { out, tally, counts } = pass.finish().unwrap();
     let file = Bytes::from(out.unwrap());
     let builder = ParquetRecordBatchReaderBuilder::try_new(file.clone()).unwrap();
@@ -267,36 +292,169 @@ fn counts_are_those_of_the_annotated_records() {
     let rows: Vec<&str> = CASES.iter().map(|case| case.row).collect();
     let annotator = annotator(Some(REGISTER));
     let passed = pass_one(&annotator, &landed(&rows));
-    let specs = [
-        SummarySpec { name: "county".into(), by: vec!["state_county".into(), "census_state".into()] },
-        SummarySpec { name: "park".into(), by: vec!["park_name".into()] },
-    ];
-    let mut counts = PartialCounts::new(&specs, 2026);
+    let mut counts = PartialCounts::new(&summaries(), 2026);
     counts.add(&passed.batch).unwrap();
     assert_eq!(counts.finish().unwrap(), passed.counts);
 }
 
-#[test]
-fn any_number_of_threads_gives_the_same_bytes() {
-    let rows: Vec<String> = (0..40_000)
+/// Records enough for several pages and batches; one of `foreign` is not in the US.
+fn many(foreign: u64) -> RecordBatch {
+    let rows: Vec<String> = (0..50_000)
         .map(|n: u64| {
             let (lon, lat) = ((n * 7919 % 2500) as f64 / 1000.0, (n * 104_729 % 1100) as f64 / 1000.0);
-            let country = if n % 97 == 0 { "MX" } else { "US" };
-            format!("{n}\t{lon}\t{lat}\t\t{}\t{}\tAus bus{}\tSPECIES\t{country}", n % 13, n % 11, n % 11)
+            let country = if n % foreign == foreign - 1 { "MX" } else { "US" };
+            let species = n % 11;
+            format!("{n}\t{lon}\t{lat}\t\t{}\t{species}\tAus bus{species}\tSPECIES\t{country}", n % 13)
         })
         .collect();
-    let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
-    let batches = all_landed(&rows);
+    let batches = all_landed(&rows.iter().map(String::as_str).collect::<Vec<_>>());
+    arrow::compute::concat_batches(&batches[0].schema(), &batches).unwrap()
+}
+
+fn on_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(work)
+}
+
+/// A file of ours.
+fn own_file(batch: &RecordBatch, row_group_records: usize) -> Bytes {
+    let mut writer = RecordWriter::new(Vec::new(), batch.schema(), row_group_records).unwrap();
+    writer.write(batch).unwrap();
+    writer.finish().unwrap().into()
+}
+
+/// A file of another writer.
+fn other_file(batch: &RecordBatch) -> Bytes {
+    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), None).unwrap();
+    writer.write(batch).unwrap();
+    writer.into_inner().unwrap().into()
+}
+
+fn assert_same(found: &Passed, expected: &Passed, what: &str) {
+    assert_eq!(found.tally, expected.tally, "{what}");
+    assert_eq!(found.counts, expected.counts, "{what}");
+    assert!(found.batch == expected.batch, "{what}");
+}
+
+#[test]
+fn a_row_group_is_copied_or_written_anew_with_the_same_records() {
     let annotator = annotator(Some(REGISTER));
+    for (foreign, what) in [(1 << 40, "all kept"), (3, "some filtered"), (2, "half filtered")] {
+        let records = many(foreign);
+        let expected = pass_one(&annotator, &records);
+        for threads in [1, 3] {
+            on_threads(threads, || {
+                let passed = pass_file(&annotator, &records.schema(), &own_file(&records, 20_000));
+                assert_same(&passed, &expected, what);
+                let passed = pass_file(&annotator, &records.schema(), &other_file(&records));
+                assert_same(&passed, &expected, what);
+            });
+        }
+    }
+}
+
+#[test]
+fn a_copied_chunk_is_the_chunk_of_the_source() {
+    let annotator = annotator(Some(REGISTER));
+    let records = many(1 << 40);
+    let source = own_file(&records, 20_000);
+    let passed = pass_file(&annotator, &records.schema(), &source);
+    let [from, to] = [&source, &passed.file].map(|file| {
+        let options = crate::footer_options().with_encoding_stats_as_mask(false);
+        ArrowReaderMetadata::load(file, options).unwrap()
+    });
+    let bytes = |file: &Bytes, footer: &ArrowReaderMetadata, group: usize, column: usize| {
+        let (start, length) = footer.metadata().row_group(group).column(column).byte_range();
+        file.slice(start as usize..(start + length) as usize)
+    };
+    assert_eq!(to.metadata().num_row_groups(), 3);
+    for group in 0..3 {
+        for column in 0..records.num_columns() {
+            assert!(bytes(&source, &from, group, column) == bytes(&passed.file, &to, group, column));
+        }
+        let index = to.metadata().page_index_for_row_group(group);
+        assert!((0..records.num_columns()).all(|column| index.offset_index(column).is_some()));
+    }
+}
+
+#[test]
+fn a_file_of_other_types_is_cast() {
+    let annotator = annotator(Some(REGISTER));
+    let records = many(7);
+    let expected = pass_one(&annotator, &records);
+    // As older snapshots: the key is a number and there are no columns for what nobody gave.
+    let present = (0..records.num_columns()).filter(|&column| records.column(column).null_count() < 50_000);
+    let columns = present.map(|column| {
+        let name = records.schema().field(column).name().clone();
+        let array = records.column(column);
+        let is_key = name == "taxonkey";
+        (name, if is_key { cast(array, &DataType::Int64).unwrap() } else { Arc::clone(array) }, true)
+    });
+    let older = RecordBatch::try_from_iter_with_nullable(columns.collect::<Vec<_>>()).unwrap();
+    let passed = pass_file(&annotator, &records.schema(), &other_file(&older));
+    assert_same(&passed, &expected, "cast");
+}
+
+#[test]
+fn empty_texts_and_what_is_no_number_are_null_as_when_landed() {
+    let annotator = annotator(Some(REGISTER));
+    let records = landed(&[CASES[0].row, CASES[1].row]);
+    let mut columns = records.columns().to_vec();
+    let place = |name| records.schema().index_of(name).unwrap();
+    columns[place("species")] = Arc::new(StringArray::from(vec![Some(""), Some("Aus bus")]));
+    columns[place("elevation")] = Arc::new(Float64Array::from(vec![f64::NAN, 1.0]));
+    let other = RecordBatch::try_new(records.schema(), columns).unwrap();
+    let passed = pass_file(&annotator, &records.schema(), &other_file(&other));
+    assert_eq!(text(&passed.batch, "species", 0), None);
+    assert_eq!(passed.batch.column_by_name("elevation").unwrap().null_count(), 1);
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_bytes() {
+    let annotator = annotator(Some(REGISTER));
+    let records = many(97);
+    let batches: Vec<RecordBatch> = (0..5).map(|place| records.slice(place * 10_000, 10_000)).collect();
+    let file = own_file(&records, 22_000);
     let with = |threads| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| pass(&annotator, &batches, 15_000))
+        on_threads(threads, || {
+            (pass(&annotator, &batches, 30_000), pass_file(&annotator, &records.schema(), &file))
+        })
     };
     let one = with(1);
-    assert_eq!(one.tally.records, 40_000);
+    assert_eq!(one.0.tally.records, 50_000);
     for threads in 2..=8 {
         let several = with(threads);
-        assert_eq!((&several.tally, &several.counts), (&one.tally, &one.counts), "{threads} threads");
-        assert!(several.file == one.file, "{threads} threads");
+        for (several, one) in [(&several.0, &one.0), (&several.1, &one.1)] {
+            assert_eq!((&several.tally, &several.counts), (&one.tally, &one.counts), "{threads} threads");
+            assert!(several.file == one.file, "{threads} threads");
+        }
     }
+}
+
+#[test]
+fn a_file_is_annotated_in_one_pass_in_any_form() {
+    let annotator = annotator(Some(REGISTER));
+    let rows: Vec<&str> = CASES.iter().map(|case| case.row).collect();
+    let text =
+        HEADER.to_owned() + &rows.iter().map(|row| format!("{row}\tHUMAN_OBSERVATION\n")).collect::<String>();
+    let parquet = own_file(&landed(&rows), 1_000_000);
+    let expected = pass_one(&annotator, &landed(&rows));
+    let folder = tempfile::tempdir().unwrap();
+    for (name, content) in [("rows.txt", text.as_bytes()), ("rows.parquet", &parquet[..])] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        let summaries = summaries();
+        let out = Some((Vec::new(), "memory"));
+        let order = Order { out, row_group_records: 1_000_000, summaries: &summaries, run_year: 2026 };
+        let OnePass { done, read } = annotate_file(&annotator, &path, &Columns::Full, order).unwrap();
+        assert_eq!((done.tally, done.counts), (expected.tally.clone(), expected.counts.clone()), "{name}");
+        assert_eq!(read.map(|read| read.records.landed), (name == "rows.txt").then_some(7));
+        // To count only, few columns do.
+        let order =
+            Order::<std::io::Sink> { out: None, row_group_records: 1, summaries: &summaries, run_year: 2026 };
+        let few = Columns::Core;
+        let OnePass { done, .. } = annotate_file(&annotator, &path, &few, order).unwrap();
+        assert_eq!((done.tally.records, done.tally.annotated), (7, 7));
+    }
+    let error = Columns::These(vec!["gbifid".into(), "colour".into()]).table().unwrap_err().to_string();
+    assert!(error.contains("found colour"), "{error}");
 }

@@ -66,6 +66,31 @@ impl Filters {
         self.rules.iter().flat_map(|(_, rule)| rule.columns()).copied()
     }
 
+    /// The filters that still have to look at records, where `all_pass` says of a column of texts whether all of its
+    /// values pass; it is given the column's name and what passes, none being null.
+    ///
+    /// # Errors
+    /// Those of `all_pass`.
+    pub fn unsettled<E>(
+        &self,
+        mut all_pass: impl FnMut(&str, &dyn Fn(Option<&str>) -> bool) -> Result<bool, E>,
+    ) -> Result<Filters, E> {
+        let mut rules = Vec::new();
+        for (name, rule) in &self.rules {
+            let is_settled = match rule {
+                Rule::OneOf { column, .. } => {
+                    all_pass(column, &|text| rule.passes(text.unwrap_or_default()))?
+                }
+                Rule::NoGeospatialIssue => all_pass("issue", &|text| !text.is_some_and(is_geospatial))?,
+                Rule::Coordinates | Rule::MaxUncertaintyM(_) => false,
+            };
+            if !is_settled {
+                rules.push((*name, rule.clone()));
+            }
+        }
+        Ok(Filters { rules })
+    }
+
     /// Applies the filters to a batch with columns of [`crate::schema::schema`]. A column that is absent counts as
     /// null; texts may come with a dictionary, of which each entry is then looked at once.
     ///

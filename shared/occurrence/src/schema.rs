@@ -152,6 +152,11 @@ pub(crate) fn schema_of(chosen: &[usize], extra: &[String]) -> SchemaRef {
     Arc::new(Schema::new(fixed.chain(extra).collect::<Vec<_>>()))
 }
 
+/// Those of `names` that are none of [`columns`], in their order.
+pub fn beyond(names: &[String]) -> Vec<String> {
+    names.iter().filter(|name| position(name).is_none()).cloned().collect()
+}
+
 /// The place of a column in [`columns`].
 pub(crate) fn position(name: &str) -> Option<usize> {
     columns().iter().position(|column| column.name == name)

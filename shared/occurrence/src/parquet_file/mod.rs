@@ -15,7 +15,7 @@ mod writer;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 
-pub use texts::{NO_TEXT, Texts};
+pub use texts::{NO_TEXT, Texts, is_same};
 pub use writer::{ColumnEncoder, ColumnValues, RecordWriter, SourceChunk};
 
 /// How hard ZSTD tries.

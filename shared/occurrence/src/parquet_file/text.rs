@@ -1,6 +1,7 @@
 //! Columns of texts.
 
-use arrow::array::{Array, StringArray};
+use arrow::array::{Array, DictionaryArray, StringArray};
+use arrow::datatypes::Int32Type;
 use parquet::basic::Encoding;
 use parquet::data_type::ByteArray;
 use parquet::errors::Result;
@@ -8,7 +9,7 @@ use parquet::file::statistics::{Statistics, ValueStatistics};
 
 use super::chunk::{Bounds, EncodedColumn, PAGE_BYTES, PageValues, Pages, is_repetitive};
 use super::hybrid;
-use super::texts::Texts;
+use super::texts::{Texts, is_same};
 
 /// Bytes of a bound in statistics and column index; longer ones are cut.
 const BOUND_BYTES: usize = 64;
@@ -30,6 +31,8 @@ pub(super) struct TextColumn {
     plain: Vec<u8>,
     /// By source, for each of its codes the code of the dictionary.
     known: Vec<Vec<u32>>,
+    /// Of the dictionary that came last the entries, and for each the code of our dictionary.
+    entries: Option<(StringArray, Vec<u32>)>,
     bounds: Option<(String, String)>,
     last_bounds: Option<(String, String)>,
 }
@@ -45,6 +48,7 @@ impl TextColumn {
             codes: Vec::new(),
             plain: Vec::new(),
             known: Vec::new(),
+            entries: None,
             bounds: None,
             last_bounds: None,
         }
@@ -87,14 +91,51 @@ impl TextColumn {
         if self.known.len() <= source {
             self.known.resize_with(source + 1, Vec::new);
         }
-        self.known[source].resize(table.len(), UNKNOWN);
+        let mut known = std::mem::take(&mut self.known[source]);
+        known.resize(table.len(), UNKNOWN);
+        let appended = self.append_known(codes, &mut known, |code| texts.optional(table[code as usize]));
+        self.known[source] = known;
+        appended
+    }
+
+    /// Appends texts that come with a dictionary.
+    pub(super) fn append_dictionary(
+        &mut self,
+        array: &DictionaryArray<Int32Type>,
+        entries: &StringArray,
+    ) -> Result<()> {
+        let null = entries.len();
+        let mut known = match self.entries.take() {
+            Some((last, known)) if is_same(&last, entries) => known,
+            _ => vec![UNKNOWN; null + 1],
+        };
+        let codes: Vec<u32> = match array.nulls() {
+            None => array.keys().values().iter().map(|&key| key as u32).collect(),
+            Some(_) => array.keys().iter().map(|key| key.map_or(null, |key| key as usize) as u32).collect(),
+        };
+        let text = |code: u32| {
+            let entry = code as usize;
+            (entry < null && entries.is_valid(entry)).then(|| entries.value(entry))
+        };
+        let appended = self.append_known(&codes, &mut known, text);
+        self.entries = Some((entries.clone(), known));
+        appended
+    }
+
+    /// Appends the texts of codes; `known` has for each code that of the dictionary, once it is looked up.
+    fn append_known<'t>(
+        &mut self,
+        codes: &[u32],
+        known: &mut [u32],
+        text: impl Fn(u32) -> Option<&'t str>,
+    ) -> Result<()> {
         let mut from = 0;
         while from < codes.len() {
             let to = codes.len().min(from + self.pages.room());
             let is_full = if self.has_dictionary {
-                self.push_codes(source, &codes[from..to], table, texts)
+                self.push_codes(&codes[from..to], known, &text)
             } else {
-                self.push_texts(&codes[from..to], table, texts)
+                self.push_texts(&codes[from..to], &text)
             };
             from += is_full.unwrap_or(to - from);
             if is_full.is_some() || self.pages.room() == 0 {
@@ -105,20 +146,23 @@ impl TextColumn {
     }
 
     /// Appends to a page with codes; answers after how many of them the dictionary was full.
-    fn push_codes(&mut self, source: usize, codes: &[u32], table: &[u32], texts: &Texts) -> Option<usize> {
+    fn push_codes<'t>(
+        &mut self,
+        codes: &[u32],
+        known: &mut [u32],
+        text: impl Fn(u32) -> Option<&'t str>,
+    ) -> Option<usize> {
         for (row, &code) in codes.iter().enumerate() {
-            let mut known = self.known[source][code as usize];
-            if known == UNKNOWN {
-                known = match texts.optional(table[code as usize]) {
-                    Some(text) => self.dictionary.code(text),
-                    None => NULL,
-                };
-                self.known[source][code as usize] = known;
+            let mut own = known[code as usize];
+            let is_new = own == UNKNOWN;
+            if is_new {
+                own = text(code).map_or(NULL, |text| self.dictionary.code(text));
+                known[code as usize] = own;
             }
-            self.pages.valid().append(known != NULL);
-            if known != NULL {
-                self.codes.push(known);
-                if self.is_dictionary_full() {
+            self.pages.valid().append(own != NULL);
+            if own != NULL {
+                self.codes.push(own);
+                if is_new && self.is_dictionary_full() {
                     return Some(row + 1);
                 }
             }
@@ -127,9 +171,9 @@ impl TextColumn {
     }
 
     /// Appends to a page of plain texts; answers after how many of them it was full.
-    fn push_texts(&mut self, codes: &[u32], table: &[u32], texts: &Texts) -> Option<usize> {
+    fn push_texts<'t>(&mut self, codes: &[u32], text: impl Fn(u32) -> Option<&'t str>) -> Option<usize> {
         for (row, &code) in codes.iter().enumerate() {
-            let text = texts.optional(table[code as usize]);
+            let text = text(code);
             self.pages.valid().append(text.is_some());
             if text.is_some_and(|text| self.push_plain(text)) {
                 return Some(row + 1);
@@ -243,6 +287,7 @@ impl TextColumn {
         self.met.clear();
         (self.page, self.has_dictionary, self.last_bounds) = (1, true, None);
         self.known.iter_mut().for_each(Vec::clear);
+        self.entries = None;
         encoded
     }
 }

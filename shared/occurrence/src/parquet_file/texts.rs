@@ -2,6 +2,7 @@
 
 use std::hash::Hasher;
 
+use arrow::array::{Array, StringArray};
 use hashbrown::HashTable;
 use rustc_hash::FxHasher;
 
@@ -92,4 +93,13 @@ fn hash(text: &str) -> u64 {
     let mut hasher = FxHasher::default();
     hasher.write(text.as_bytes());
     hasher.finish()
+}
+
+/// Whether two arrays are the same memory: such as the dictionaries of batches of one column chunk.
+pub fn is_same(one: &StringArray, other: &StringArray) -> bool {
+    let nulls = |array: &StringArray| array.nulls().map(|nulls| nulls.buffer().as_ptr());
+    one.len() == other.len()
+        && one.value_data().as_ptr() == other.value_data().as_ptr()
+        && one.value_offsets().as_ptr() == other.value_offsets().as_ptr()
+        && nulls(one) == nulls(other)
 }

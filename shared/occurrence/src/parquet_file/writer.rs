@@ -28,7 +28,7 @@ const LIBRARY_ROWS: usize = 8192;
 
 /// Values to append to a column.
 pub enum ColumnValues<'a> {
-    /// An array of the column's type.
+    /// An array of the column's type; texts may come with a dictionary.
     Array(ArrayRef),
     /// Codes, each of which stands for a text or for null.
     Coded {
@@ -91,6 +91,11 @@ impl ColumnEncoder {
         Ok(ColumnEncoder { field: Arc::clone(field), values, rows: 0 })
     }
 
+    /// The type of its values.
+    pub fn data_type(&self) -> &DataType {
+        self.field.data_type()
+    }
+
     /// How many rows it has.
     pub fn rows(&self) -> usize {
         self.rows
@@ -112,6 +117,12 @@ impl ColumnEncoder {
     }
 
     fn append_array(&mut self, array: &ArrayRef) -> Result<()> {
+        if let (Values::Text(column), Some(array)) =
+            (&mut self.values, array.as_dictionary_opt::<Int32Type>())
+            && let Some(entries) = array.values().as_string_opt()
+        {
+            return column.append_dictionary(array, entries);
+        }
         if array.data_type() != self.field.data_type() {
             return Err(self.misfit(&array.data_type().to_string()));
         }

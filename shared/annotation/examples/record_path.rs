@@ -1,0 +1,226 @@
+//! Times the record path on synthetic records in the real layers of ../shared/data:
+//! `cargo run --release -p bisonflow-annotation --example record_path -- [RECORDS] [THREADS]`.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement, run by hand")]
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use arrow::array::{ArrayRef, Float64Array, Int32Array, RecordBatch, StringArray};
+use arrow::datatypes::SchemaRef;
+use bisonflow_annotation::{Annotator, Order, Pass, RecordFile};
+use bisonflow_contract::input::Options;
+use bisonflow_occurrence::Filters;
+use bisonflow_occurrence::parquet_file::{RecordWriter, writer_properties};
+use bisonflow_region::{Index, LayersConfig};
+use bisonflow_riis::Register;
+use bisonflow_summary::SummarySpec;
+use parquet::arrow::ArrowWriter;
+
+const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../../shared/data");
+const LAYERS: &str = r#"
+riis_region_from = "census_state"
+[[layer]]
+name = "county"
+source = "us_county_2017_10m.zip"
+vintage = "2017"
+scale = "1:10M"
+id = "GEOID"
+fields = { census_state = "STUSPS", census_county = "NAMELSAD", state_county = "{STUSPS} {NAMELSAD}", county_geoid = "GEOID" }
+[[layer]]
+name = "aiannh"
+source = "cb_2021_us_aiannh_500k.zip"
+vintage = "2021"
+scale = "1:500k"
+id = "GEOID"
+fields = { aiannh_name = "NAMELSAD", aiannh_geoid = "GEOID", aiannh_lsad = "LSAD" }
+"#;
+
+/// xorshift64*, so that every run has the same records.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    fn below(&mut self, end: u64) -> u64 {
+        self.next() % end
+    }
+
+    fn unit(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+    }
+}
+
+/// A batch of the core columns: clustered places, 8,000 taxa of which few are frequent; `foreign` in a thousand
+/// records are not in the US.
+fn batch(random: &mut Random, first: usize, rows: usize, foreign: u64) -> RecordBatch {
+    let mut texts: Vec<Vec<String>> = vec![Vec::with_capacity(rows); 14];
+    let (mut lats, mut lons) = (Vec::new(), Vec::new());
+    let (mut uncertainties, mut years) = (Vec::new(), Vec::new());
+    for row in 0..rows {
+        let rank = random.unit();
+        let taxon = (rank * rank * rank * 8000.0) as u64;
+        let cluster = random.below(5000);
+        let mut place = Random(cluster.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+        place.next();
+        let (lon, lat) = (-123.0 + 50.0 * place.unit(), 30.0 + 18.0 * place.unit());
+        let near = |random: &mut Random| (random.unit() - 0.5) * 0.4;
+        lons.push(((lon + near(random)) * 1e5).round() / 1e5);
+        lats.push(((lat + near(random)) * 1e5).round() / 1e5);
+        uncertainties
+            .push((random.below(3) > 0).then(|| [10.0, 100.0, 5.0, 30.0, 1000.0][random.below(5) as usize]));
+        let year = 2000 + random.below(24);
+        years.push((random.below(50) > 0).then_some(year as i32));
+        let genus = taxon / 10;
+        let values = [
+            (1_000_000_000 + first + row).to_string(),
+            format!("{:08x}-f762-11e1-a439-00145eb45e9a", cluster % 300),
+            if taxon % 3 == 0 { "Plantae" } else { "Animalia" }.to_owned(),
+            format!("Family{}", genus % 400),
+            format!("Genus{genus} species{taxon}"),
+            if taxon % 20 == 0 { "SUBSPECIES" } else { "SPECIES" }.to_owned(),
+            format!("Genus{genus} species{taxon} (Author, 18{:02})", taxon % 100),
+            if random.below(1000) < foreign { "CA" } else { "US" }.to_owned(),
+            ["Kansas", "Texas", "Ohio", "Maine", "Utah", "Iowa"][(cluster % 6) as usize].to_owned(),
+            "PRESENT".to_owned(),
+            format!("{year}-{:02}-{:02}", 1 + random.below(12), 1 + random.below(28)),
+            (2_000_000 + taxon).to_string(),
+            (2_000_000 + taxon - u64::from(taxon % 20 == 0)).to_string(),
+            if random.below(10) == 0 { "PRESERVED_SPECIMEN" } else { "HUMAN_OBSERVATION" }.to_owned(),
+        ];
+        for (column, value) in texts.iter_mut().zip(values) {
+            column.push(value);
+        }
+    }
+    let mut texts = texts.into_iter().map(|column| Arc::new(StringArray::from(column)) as ArrayRef);
+    let mut text = || texts.next().unwrap();
+    let mut columns: Vec<(&str, ArrayRef)> = Vec::new();
+    for name in [
+        "gbifid",
+        "datasetkey",
+        "kingdom",
+        "family",
+        "species",
+        "taxonrank",
+        "scientificname",
+        "countrycode",
+        "stateprovince",
+        "occurrencestatus",
+    ] {
+        columns.push((name, text()));
+    }
+    columns.push(("decimallatitude", Arc::new(Float64Array::from(lats))));
+    columns.push(("decimallongitude", Arc::new(Float64Array::from(lons))));
+    columns.push(("coordinateuncertaintyinmeters", Arc::new(Float64Array::from(uncertainties))));
+    columns.push(("eventdate", text()));
+    columns.push(("year", Arc::new(Int32Array::from(years))));
+    for name in ["taxonkey", "specieskey", "basisofrecord"] {
+        columns.push((name, text()));
+    }
+    RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true)))
+        .unwrap()
+}
+
+fn rate(what: &str, records: usize, mut work: impl FnMut()) {
+    let seconds = (0..3).map(|_| {
+        let start = Instant::now();
+        work();
+        start.elapsed().as_secs_f64()
+    });
+    let best = seconds.fold(f64::INFINITY, f64::min);
+    println!("{what:44} {:6.2} M records/s", records as f64 / best / 1e6);
+    io::stdout().flush().unwrap();
+}
+
+fn main() {
+    let mut arguments = std::env::args().skip(1).map(|argument| argument.parse::<usize>().unwrap());
+    let records = arguments.next().unwrap_or(2_000_000);
+    let threads = arguments.next().unwrap_or(1);
+    let folder = Path::new("/tmp/writer");
+    let config = LayersConfig::parse(LAYERS, &[]).unwrap();
+    let read = |name: &str| std::fs::read(format!("{DATA}/{name}")).unwrap();
+    let index = Index::build(&config, |name| Ok(read(&format!("regions/{name}")))).unwrap();
+    let register = Register::read("riis", &read("riis/US-RIIS_MasterList.csv")).unwrap();
+    let annotator =
+        Annotator::new(Filters::new(&Options::default()), &config, index, Some(register)).unwrap();
+    let by = |columns: &[&str]| columns.iter().map(|&name| name.to_owned()).collect();
+    let summaries = [
+        SummarySpec {
+            name: "county".into(),
+            by: by(&["county_geoid", "state_county", "census_state", "census_county"]),
+        },
+        SummarySpec { name: "state".into(), by: by(&["census_state"]) },
+        SummarySpec { name: "aiannh".into(), by: by(&["aiannh_geoid", "aiannh_name"]) },
+    ];
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    let files = [("kept", 0), ("third", 333)].map(|(name, foreign)| {
+        let path = folder.join(format!("{name}-{records}.parquet"));
+        if !path.exists() {
+            let mut random = Random(7);
+            let first = batch(&mut random, 0, 1, foreign);
+            let mut writer =
+                RecordWriter::new(File::create(&path).unwrap(), first.schema(), 1_000_000).unwrap();
+            for from in (0..records).step_by(50_000) {
+                writer.write(&batch(&mut random, from, 50_000.min(records - from), foreign)).unwrap();
+            }
+            writer.finish().unwrap();
+        }
+        path
+    });
+    let mut random = Random(7);
+    let ready: Vec<RecordBatch> = (0..16).map(|place| batch(&mut random, place << 15, 1 << 15, 0)).collect();
+    let schema: SchemaRef = ready[0].schema();
+    let rows: usize = ready.iter().map(RecordBatch::num_rows).sum();
+    fn order<'a, W>(summaries: &'a [SummarySpec], out: Option<W>) -> Order<'a, W> {
+        Order { out: out.map(|out| (out, "out")), row_group_records: 1_000_000, summaries, run_year: 2026 }
+    }
+    pool.install(|| {
+        rate("ArrowWriter, 18 columns", rows, || {
+            let mut writer =
+                ArrowWriter::try_new(io::sink(), Arc::clone(&schema), Some(writer_properties(1_000_000)))
+                    .unwrap();
+            ready.iter().for_each(|batch| writer.write(batch).unwrap());
+            writer.close().unwrap();
+        });
+        rate("RecordWriter, 18 columns", rows, || {
+            let mut writer = RecordWriter::new(io::sink(), Arc::clone(&schema), 1_000_000).unwrap();
+            ready.iter().for_each(|batch| writer.write(batch).unwrap());
+            writer.finish().unwrap();
+        });
+        rate("batches, counts only", rows, || {
+            let mut pass = Pass::new(&annotator, &schema, order::<io::Sink>(&summaries, None)).unwrap();
+            ready.iter().for_each(|batch| pass.batch(batch).unwrap());
+            pass.finish().unwrap();
+        });
+        rate("batches, annotated", rows, || {
+            let mut pass = Pass::new(&annotator, &schema, order(&summaries, Some(io::sink()))).unwrap();
+            ready.iter().for_each(|batch| pass.batch(batch).unwrap());
+            pass.finish().unwrap();
+        });
+        for path in &files {
+            let name = path.file_stem().unwrap().to_str().unwrap();
+            let file = || RecordFile::open(File::open(path).unwrap(), "in").unwrap();
+            rate(&format!("{name}, counts only"), records, || {
+                let file = file();
+                let mut pass = Pass::new(&annotator, &schema, order::<io::Sink>(&summaries, None)).unwrap();
+                (0..file.row_groups()).for_each(|group| drop(pass.row_group(&file, group).unwrap()));
+                pass.finish().unwrap();
+            });
+            rate(&format!("{name}, annotated"), records, || {
+                let file = file();
+                let out = BufWriter::new(File::create(folder.join("out.parquet")).unwrap());
+                let mut pass = Pass::new(&annotator, &schema, order(&summaries, Some(out))).unwrap();
+                (0..file.row_groups()).for_each(|group| drop(pass.row_group(&file, group).unwrap()));
+                let done = pass.finish().unwrap();
+                assert_eq!(done.tally.records, records as u64);
+            });
+        }
+    });
+}
