@@ -12,7 +12,7 @@ use bisonflow_contract::input::{Options, RiisChoice};
 use bisonflow_contract::layout::{LAYERS_TOML, PARTITION_KEY, REFERENCE, RIIS_CSV};
 use bisonflow_contract::{S3Uri, StepError};
 use bisonflow_occurrence::schema;
-use bisonflow_region::{FieldValue, Index, Layer, LayerConfig, LayersConfig, RegionError};
+use bisonflow_region::{FieldValue, Index, Layer, LayerConfig, LayersConfig, RegionError, SummaryConfig};
 use bisonflow_riis::{Register, RiisRegion};
 use bisonflow_summary::SummarySpec;
 use bytes::Bytes;
@@ -187,11 +187,12 @@ pub async fn register(store: &Store, plan: &Plan) -> Result<Option<Register>, St
 
 /// The summaries of these layers, as the counting needs them.
 pub fn summary_specs(config: &LayersConfig) -> Vec<SummarySpec> {
-    let spec = |summary: &bisonflow_region::SummaryConfig| SummarySpec {
-        name: summary.name.clone(),
-        by: summary.by.clone(),
-    };
-    config.summaries.iter().map(spec).collect()
+    config.summaries.iter().map(summary_spec).collect()
+}
+
+/// A summary, as the counting needs it.
+pub fn summary_spec(summary: &SummaryConfig) -> SummarySpec {
+    SummarySpec { name: summary.name.clone(), by: summary.by.clone() }
 }
 
 /// Reads everything that is pinned, so that bad reference data ends a run before it costs anything.

@@ -14,6 +14,9 @@ use object_store::{
     GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, UpdateVersion,
 };
 
+/// The length of the parts of a long object.
+const PART_BYTES: usize = 10 * 1024 * 1024;
+
 /// The IAM actions that a [`Store`] may need, by what is done with it.
 pub mod actions {
     /// Reading objects.
@@ -163,6 +166,50 @@ impl Store {
     pub async fn put(&self, key: &str, content: impl Into<PutPayload> + Send) -> Result<(), StepError> {
         self.objects.put(&path(key)?, content.into()).await.map_err(|error| self.failed(key, error))?;
         Ok(())
+    }
+
+    /// Writes an object, whole or not at all, from pieces that are made as they are sent: what is too long for
+    /// memory. A short one is put like any other, a long one in parts of 10 MB.
+    ///
+    /// # Errors
+    /// The first of the pieces; else as [`Store::get`].
+    pub async fn put_pieces<E>(
+        &self,
+        key: &str,
+        pieces: impl Iterator<Item = Result<Vec<u8>, E>>,
+    ) -> Result<(), StepError>
+    where
+        StepError: From<E>,
+    {
+        let (at, mut content, mut upload) = (path(key)?, Vec::new(), None);
+        let failed = |error| self.failed(key, error);
+        let sent = async {
+            for piece in pieces {
+                content.extend(piece?);
+                if content.len() >= PART_BYTES {
+                    if upload.is_none() {
+                        upload = Some(self.objects.put_multipart(&at).await.map_err(failed)?);
+                    }
+                    if let Some(upload) = &mut upload {
+                        let part = std::mem::take(&mut content);
+                        upload.put_part(part.into()).await.map_err(failed)?;
+                    }
+                }
+            }
+            match &mut upload {
+                None => self.put(key, std::mem::take(&mut content)).await,
+                Some(upload) => {
+                    upload.put_part(std::mem::take(&mut content).into()).await.map_err(failed)?;
+                    upload.complete().await.map_err(failed).map(|_| ())
+                }
+            }
+        };
+        let sent = sent.await;
+        if let (Err(_), Some(upload)) = (&sent, &mut upload) {
+            // What this leaves behind, the bucket's rule for incomplete uploads deletes.
+            let _ = upload.abort().await;
+        }
+        sent
     }
 
     /// Writes an object only if there is none (`If-None-Match: *`).
@@ -315,6 +362,26 @@ mod tests {
         assert_eq!(store.put_if_match("k", "2", &first).await.unwrap(), Conditional::Written);
         assert_eq!(store.put_if_match("k", "3", &first).await.unwrap(), Conditional::Conflict);
         assert_eq!(store.get("k").await.unwrap().unwrap(), "2");
+    }
+
+    #[tokio::test]
+    async fn pieces_make_one_object_or_none() {
+        let folder = tempfile::tempdir().unwrap();
+        for store in [Store::memory(), Store::folder(folder.path()).unwrap()] {
+            for count in [0_usize, 1, 3, 25] {
+                let piece = |place: usize| vec![place as u8; 1_000_000];
+                let pieces = (0..count).map(|place| Ok::<_, StepError>(piece(place)));
+                store.put_pieces("csv/a.csv", pieces).await.unwrap();
+                let whole: Vec<u8> = (0..count).flat_map(piece).collect();
+                assert!(store.get("csv/a.csv").await.unwrap().unwrap() == whole, "{count} pieces");
+            }
+            let broken = (0..25).map(|place| match place {
+                24 => Err(StepError::Internal("no more".into())),
+                _ => Ok(vec![0; 1_000_000]),
+            });
+            assert!(store.put_pieces("csv/b.csv", broken).await.unwrap_err().to_string().contains("no more"));
+            assert_eq!(store.get("csv/b.csv").await.unwrap(), None);
+        }
     }
 
     #[tokio::test]

@@ -7,7 +7,10 @@ use bisonflow_contract::document::{
 };
 use bisonflow_contract::layout::{ANNOTATED, OCCURRENCES};
 use bisonflow_contract::{StepError, document};
-use bisonflow_summary::{Closing, Merger, SummarySpec, check_tables, close, to_csv, to_parquet};
+use bisonflow_region::SummaryConfig;
+use bisonflow_summary::statistics::matrix_market::{self, Entries};
+use bisonflow_summary::statistics::{self, MatrixBuilder, SiteSpeciesMatrix};
+use bisonflow_summary::{Closing, Merger, check_tables, close};
 use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use tracing::info;
@@ -64,8 +67,8 @@ pub async fn summarize(store: &Store, plan: &Plan) -> Result<Summary, StepError>
         )));
     }
     let landing = run.landing().await?;
-    let specs: Vec<SummarySpec> = summary_specs(store, plan).await?;
-    delete_leftovers(&run, &subsets, &specs).await?;
+    let summaries = reference::layers_config(store, plan).await?.summaries;
+    delete_leftovers(&run, &subsets, &summaries).await?;
 
     let reports = read_reports(&run, &subsets).await?;
     let mut tally = Tally::default();
@@ -85,8 +88,8 @@ pub async fn summarize(store: &Store, plan: &Plan) -> Result<Summary, StepError>
     })?;
 
     let mut tables = Vec::new();
-    for spec in &specs {
-        tables.extend(write_tables(&run, spec, reports.len(), tally.annotated).await?);
+    for summary in &summaries {
+        tables.extend(write_tables(&run, summary, reports.len(), tally.annotated).await?);
     }
     delete_former_tables(&run, plan.generation, &tables).await?;
     run.write(&run.layout().ledger(), &ledger).await?;
@@ -139,20 +142,19 @@ pub async fn finish(
     Ok(manifest)
 }
 
-async fn summary_specs(store: &Store, plan: &Plan) -> Result<Vec<SummarySpec>, StepError> {
-    let config = reference::layers_config(store, plan).await?;
-    Ok(reference::summary_specs(&config))
-}
-
 /// Deletes the annotated parts and partial counts that no current subset makes, and the reasons of failures
 /// that have been overcome.
-async fn delete_leftovers(run: &RunStore, subsets: &Subsets, specs: &[SummarySpec]) -> Result<(), StepError> {
+async fn delete_leftovers(
+    run: &RunStore,
+    subsets: &Subsets,
+    summaries: &[SummaryConfig],
+) -> Result<(), StepError> {
     let layout = run.layout();
     let mut current = BTreeSet::new();
     for subset in 0..subsets.subsets.len() {
         current.insert(layout.annotated_part(subset));
         current.insert(layout.subset_report(subset));
-        current.extend(specs.iter().map(|spec| layout.partial(subset, &spec.name)));
+        current.extend(summaries.iter().map(|summary| layout.partial(subset, &summary.name)));
     }
     let mut leftovers = Vec::new();
     for folder in [layout.partition(ANNOTATED), layout.partials_folder()] {
@@ -224,13 +226,15 @@ async fn count_annotated(run: &RunStore, reports: &[SubsetReport]) -> Result<u64
     Ok(rows)
 }
 
-/// Merges the partial counts of a summary and writes its tables.
+/// Merges the partial counts of a summary, writes its tables, then the matrix of its species list and what is
+/// computed from it.
 async fn write_tables(
     run: &RunStore,
-    spec: &SummarySpec,
+    summary: &SummaryConfig,
     subsets: usize,
     annotated: u64,
 ) -> Result<Vec<SummaryTable>, StepError> {
+    let spec = reference::summary_spec(summary);
     let mut partials = futures::stream::iter(0..subsets)
         .map(async |subset| {
             let key = run.layout().partial(subset, &spec.name);
@@ -244,28 +248,66 @@ async fn write_tables(
     while let Some(partial) = partials.next().await {
         merger.add_partial(partial?)?;
     }
-    let tables = merger.tables()?;
-    check_tables(annotated, &tables)?;
+    let merged = merger.merged()?;
+    check_tables(annotated, &merged)?;
+    let description = format!("Annotated occurrences, summarized by {}", spec.by.join(", "));
     let mut written = Vec::new();
-    for table in tables {
-        let key = run.layout().summary(&table.name);
-        run.store().put(&key, to_parquet(&table.batch)?).await?;
-        run.store().put(&run.layout().csv(&table.name), to_csv(&table.batch)?).await?;
-        let column = |column: &bisonflow_summary::SummaryColumn| {
-            CatalogColumn::new(&column.name, column.glue_type.as_str(), &column.comment)
-        };
-        written.push(SummaryTable {
-            description: format!("Annotated occurrences, summarized by {}", spec.by.join(", ")),
-            columns: table.columns.iter().map(column).collect(),
-            table: document::Table {
-                prefix: run.layout().summary_partition(&table.name),
-                rows: table.batch.num_rows() as u64,
-                files: vec![key],
-            },
-            name: table.name,
-        });
+    for table in merged.tables() {
+        written.push(write_table(run, &table, &description).await?);
     }
+    let mut matrix = MatrixBuilder::new(spec.clone(), summary.min_count);
+    for rows in merged.species_list().batches() {
+        matrix.add(&rows?)?;
+    }
+    drop(merged);
+    drop(merger); // the matrix needs its memory
+    let matrix = matrix.finish();
+    let statistics = matrix.statistics();
+    let description = format!("Presence of species by {}", spec.by[0]);
+    for table in statistics::tables::tables(&matrix, &statistics) {
+        written.push(write_table(run, &table, &description).await?);
+    }
+    write_matrix(run, &matrix).await?;
     Ok(written)
+}
+
+/// Writes a table as Parquet and as CSV.
+async fn write_table(
+    run: &RunStore,
+    table: &bisonflow_summary::SummaryTable<'_>,
+    description: &str,
+) -> Result<SummaryTable, StepError> {
+    let key = run.layout().summary(&table.name);
+    run.store().put(&key, table.to_parquet()?).await?;
+    run.store().put_pieces(&run.layout().csv(&table.name), table.csv()).await?;
+    let column = |column: &bisonflow_summary::SummaryColumn| {
+        CatalogColumn::new(&column.name, column.glue_type.as_str(), &column.comment)
+    };
+    Ok(SummaryTable {
+        name: table.name.clone(),
+        description: description.to_owned(),
+        columns: table.columns.iter().map(column).collect(),
+        table: document::Table {
+            prefix: run.layout().summary_partition(&table.name),
+            rows: table.rows() as u64,
+            files: vec![key],
+        },
+    })
+}
+
+/// Writes a matrix for programs other than databases: MatrixMarket, and what its rows and columns are.
+async fn write_matrix(run: &RunStore, matrix: &SiteSpeciesMatrix) -> Result<(), StepError> {
+    let name = &matrix.spec().name;
+    for entries in [Entries::Counts, Entries::Presence] {
+        let key = run.layout().statistics(name, &format!("{name}_{}.mtx", entries.as_str()));
+        let pieces = matrix_market::pieces(matrix, entries).map(Ok::<_, StepError>);
+        run.store().put_pieces(&key, pieces).await?;
+    }
+    for labels in [statistics::tables::row_labels(matrix), statistics::tables::column_labels(matrix)] {
+        let key = run.layout().statistics(name, &format!("{}.csv", labels.name));
+        run.store().put_pieces(&key, labels.csv()).await?;
+    }
+    Ok(())
 }
 
 /// Deletes the tables that an earlier generation made and this one does not.
@@ -281,8 +323,14 @@ async fn delete_former_tables(
     let is_made =
         |name: &str| [ANNOTATED, OCCURRENCES].contains(&name) || tables.iter().any(|made| made.name == name);
     let former = before.tables.iter().filter(|(name, _)| !is_made(name));
-    let keys = former.flat_map(|(name, table)| table.files.iter().cloned().chain([run.layout().csv(name)]));
-    run.store().delete(keys.collect::<Vec<_>>()).await
+    let keys =
+        former.clone().flat_map(|(name, table)| table.files.iter().cloned().chain([run.layout().csv(name)]));
+    let mut keys: Vec<String> = keys.collect();
+    for summary in former.filter_map(|(name, _)| statistics::tables::summary_of(name)) {
+        let found = run.store().list(&run.layout().statistics(summary, "")).await?;
+        keys.extend(found.into_iter().map(|meta| meta.location.to_string()));
+    }
+    run.store().delete(keys).await
 }
 
 fn occurrences(run: &RunStore, landing: &Landing) -> Option<Table> {

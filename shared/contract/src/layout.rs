@@ -118,6 +118,10 @@ impl RunLayout {
     pub fn summary(&self, table: &str) -> String {
         format!("{}{table}.parquet", self.summary_partition(table))
     }
+    /// A file of the matrix of a summary; without a name, their folder, with a trailing `/`.
+    pub fn statistics(&self, summary: &str, file: &str) -> String {
+        format!("statistics/{summary}/{PARTITION_KEY}={}/{file}", self.run_id)
+    }
     /// A summary table for download.
     pub fn csv(&self, table: &str) -> String {
         format!("csv/run={}/{table}.csv", self.run_id)

@@ -79,6 +79,29 @@ pub enum SummaryError {
         /// What is wrong.
         why: String,
     },
+    /// Rows that are not those of a species list.
+    #[error("matrix of summary {summary:?}: {why}")]
+    Matrix {
+        /// The summary.
+        summary: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// A covariance matrix would be too large.
+    #[error(
+        "summary {summary:?}: a covariance matrix (sigma) of {size} {axis} is refused, at most {allowed} are \
+         allowed; raise min_count, or compute it for some of the {axis} from the matrix"
+    )]
+    SigmaSize {
+        /// The summary.
+        summary: String,
+        /// Sites or species.
+        axis: &'static str,
+        /// How many there are.
+        size: usize,
+        /// How many are allowed.
+        allowed: usize,
+    },
     /// A document belongs to another run.
     #[error("landing.json is of run {found}, expected {expected}")]
     OtherRun {
@@ -100,13 +123,16 @@ impl From<SummaryError> for StepError {
         let sentence = error.to_string();
         match error {
             SummaryError::CountMismatch { .. } => StepError::CountMismatch(sentence),
-            SummaryError::Spec { .. } => StepError::BadReferenceData(sentence),
+            SummaryError::Spec { .. } | SummaryError::SigmaSize { .. } => {
+                StepError::BadReferenceData(sentence)
+            }
             SummaryError::OtherRun { .. } => StepError::InvalidInput(sentence),
             SummaryError::MissingColumn { .. }
             | SummaryError::ColumnType { .. }
             | SummaryError::Assessment { .. }
             | SummaryError::ListLengths { .. }
             | SummaryError::Partial { .. }
+            | SummaryError::Matrix { .. }
             | SummaryError::Arrow(_)
             | SummaryError::Parquet(_) => StepError::Internal(sentence),
         }

@@ -1,13 +1,10 @@
 //! The ledger: the sums that must agree, so that nothing is lost and nothing counted twice.
 
-use arrow::array::AsArray;
-use arrow::compute::sum;
-use arrow::datatypes::Int64Type;
 use bisonflow_contract::document::{Landing, Ledger, LedgerRecords, Source, Tally};
 use bisonflow_contract::input::Options;
 use bisonflow_contract::{Checklist, RunId};
 
-use crate::{SummaryError, SummaryTable};
+use crate::{Merged, SummaryError};
 
 /// What a ledger is made of.
 #[derive(Clone, Debug)]
@@ -87,15 +84,14 @@ pub fn close(closing: &Closing<'_>) -> Result<Ledger, SummaryError> {
 ///
 /// # Errors
 /// [`SummaryError::CountMismatch`], which names the table.
-pub fn check_tables(annotated: u64, tables: &[SummaryTable]) -> Result<(), SummaryError> {
-    for table in tables {
+pub fn check_tables(annotated: u64, merged: &Merged<'_>) -> Result<(), SummaryError> {
+    for table in merged.tables() {
         let name = &table.name;
-        equal("annotated", annotated, &format!("the records counted in {name}"), table.records)?;
-        if let Some(column) = table.batch.column_by_name("occ_count") {
-            let total = sum(column.as_primitive::<Int64Type>()).unwrap_or(0);
+        equal("annotated", annotated, &format!("the records counted in {name}"), merged.records())?;
+        if let Some(total) = table.sum("occ_count") {
             let total = u64::try_from(total).unwrap_or(0);
             let right = format!("the sum of occ_count in {name}");
-            equal("occurrences in regions and outside", table.occurrences, &right, total)?;
+            equal("occurrences in regions and outside", merged.occurrences(), &right, total)?;
         }
     }
     Ok(())

@@ -3,7 +3,8 @@
 //! A worker counts its annotated batches ([`PartialCounts`]) and leaves one small Parquet file per summary; the
 //! [`Merger`] adds the files of all workers up and lays out the tables, whose bytes depend on the records only,
 //! never on how they were split. [`ledger`] holds the sums that must agree before a run may call itself
-//! finished. Nothing here reads or writes anything but record batches and bytes.
+//! finished. [`statistics`] makes the site × species matrix of a summary and computes what ecologists ask of it.
+//! Nothing here reads or writes anything but record batches and bytes.
 
 pub mod counts;
 pub mod encode;
@@ -11,10 +12,13 @@ pub mod error;
 pub mod ledger;
 pub mod merge;
 pub mod spec;
+pub mod statistics;
 
 mod assessment;
+mod files;
 mod intern;
 mod partial;
+mod table;
 mod tables;
 mod year;
 
@@ -25,5 +29,6 @@ pub use ledger::{Closing, check_tables, close, ledger_line};
 pub use merge::Merger;
 pub use partial::RecordCount;
 pub use spec::SummarySpec;
-pub use tables::{GlueType, SummaryColumn, SummaryTable};
+pub use table::{GlueType, SummaryColumn, SummaryTable};
+pub use tables::Merged;
 pub use year::record_year;

@@ -7,28 +7,26 @@ use rustc_hash::FxHashMap;
 use crate::assessment::Assessment;
 use crate::intern::{Interner, NONE, Sorted, next_id};
 use crate::partial::{self, Count, PartialBatch};
-use crate::tables::{self, Labels, Rollups, Row};
-use crate::{SummaryError, SummarySpec, SummaryTable};
+use crate::tables::{Labels, Merged, Rollups, Row};
+use crate::{SummaryError, SummarySpec};
+
+/// Rows are added up when they are at least this many, and twice as many as they were afterwards the last time.
+const ROLL_UP_ROWS: usize = 1 << 20;
 
 /// Adds up the partial counts of one summary, whatever their number and order.
 ///
-/// Memory grows with the distinct groups of key, taxon and status, not with the records.
+/// Memory grows with the distinct groups of key, taxon and status, not with the records nor with the number of
+/// partial counts: 64 bytes a group.
 pub struct Merger {
     spec: SummarySpec,
     texts: Interner,
     taxa: FxHashMap<(u32, u32), u32>, // (specieskey, taxonkey)
-    groups: FxHashMap<GroupId, Count>,
+    rows: Vec<Row>,                   // their items are `taxa`
+    roll_up_at: usize,
     place_votes: Vec<Votes>, // for the columns of `by` after the key
     species_votes: Votes,
     taxon_votes: Votes,
     total: Count,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct GroupId {
-    key: u32,
-    assessment: Assessment,
-    taxon: u32,
 }
 
 /// How often each key bore each label.
@@ -45,7 +43,8 @@ impl Merger {
             spec,
             texts: Interner::default(),
             taxa: FxHashMap::default(),
-            groups: FxHashMap::default(),
+            rows: Vec::new(),
+            roll_up_at: ROLL_UP_ROWS,
             species_votes: Votes::default(),
             taxon_votes: Votes::default(),
             total: Count::ZERO,
@@ -86,8 +85,7 @@ impl Merger {
         for (row, count) in batch.counts.iter().enumerate() {
             let next = next_id(self.taxa.len());
             let taxon = *self.taxa.entry((species_keys[row], taxon_keys[row])).or_insert(next);
-            let group = GroupId { key: by[0][row], assessment: assessments[row], taxon };
-            self.groups.entry(group).or_insert(Count::ZERO).add(count);
+            self.rows.push(Row::new(by[0][row], taxon, assessments[row], count));
             for (votes, labels) in self.place_votes.iter_mut().zip(&by[1..]) {
                 votes.add(by[0][row], labels[row], count.occ);
             }
@@ -95,6 +93,10 @@ impl Merger {
             self.species_votes.add(species_keys[row], species[row], count.records);
             self.taxon_votes.add(taxon_keys[row], scientific_names[row], count.records);
             self.total.add(count);
+        }
+        if self.rows.len() >= self.roll_up_at {
+            Row::roll_up(&mut self.rows);
+            self.roll_up_at = ROLL_UP_ROWS.max(2 * self.rows.len());
         }
     }
 
@@ -104,42 +106,37 @@ impl Merger {
             .collect()
     }
 
-    /// The tables of the summary, in the order of [`SummarySpec::table_names`].
-    ///
-    /// Rows are grouped by the key, the first column of `by`; records outside the layer have a row with a null
-    /// key. The other columns of `by`, `species` and `scientificname` are labels: of several, the one that most
-    /// records bear, then the lowest by bytes; null and empty are none. Sorted by the bytes of the key, then of
-    /// specieskey or taxonkey, then of riis_assessment, nulls last.
+    /// What was added up, from which the tables are made; the merger is empty then.
     ///
     /// # Errors
     /// [`SummaryError::Spec`] if the summary is not as it should be.
-    pub fn tables(self) -> Result<Vec<SummaryTable>, SummaryError> {
+    pub fn merged(&mut self) -> Result<Merged<'_>, SummaryError> {
         self.spec.check()?;
         let sorted = self.texts.sorted();
         let mut taxa = vec![(NONE, NONE); self.taxa.len()];
-        for ((species, taxon), id) in self.taxa {
+        for (&(species, taxon), &id) in &self.taxa {
             taxa[id as usize] = (sorted.rank(species), sorted.rank(taxon));
         }
-        let row = |group: GroupId, count: Count, item: u32| Row {
-            key: sorted.rank(group.key),
-            item,
-            assessment: group.assessment,
-            count,
-        };
-        let by_species = self.groups.iter().map(|(&id, &count)| row(id, count, taxa[id.taxon as usize].0));
-        let by_species = rollup(by_species.collect());
-        let by_taxon = self.groups.into_iter().map(|(id, count)| row(id, count, taxa[id.taxon as usize].1));
-        let by_taxon = rollup(by_taxon.collect());
+        let mut rows = std::mem::take(&mut self.rows);
+        Row::roll_up(&mut rows);
+        let mut by_species = rows.clone();
+        for (row, by_species) in rows.iter_mut().zip(&mut by_species) {
+            let (species, taxon) = taxa[row.item as usize];
+            row.key = sorted.rank(row.key);
+            (by_species.key, by_species.item) = (row.key, species);
+            row.item = taxon;
+        }
+        Row::roll_up(&mut by_species);
+        Row::roll_up(&mut rows);
         let rollups = Rollups {
             species: by_species,
-            taxa: by_taxon,
+            taxa: rows,
             places: self.place_votes.iter().map(|votes| votes.winners(&sorted)).collect(),
             species_names: self.species_votes.winners(&sorted),
             scientific_names: self.taxon_votes.winners(&sorted),
-            total: self.total,
             texts: sorted,
         };
-        tables::lay_out(&self.spec, &rollups)
+        Ok(Merged::new(&self.spec, rollups, &self.total))
     }
 }
 
@@ -166,18 +163,4 @@ impl Votes {
         }
         best.into_iter().map(|(key, (_, label))| (key, label)).collect()
     }
-}
-
-/// Sorts the rows and adds up those of one key, item and status.
-fn rollup(mut rows: Vec<Row>) -> Vec<Row> {
-    rows.sort_unstable_by_key(Row::group);
-    rows.dedup_by(|row, kept| {
-        let same = row.group() == kept.group();
-        if same {
-            kept.count.add(&row.count);
-        }
-        same
-    });
-    rows.shrink_to_fit();
-    rows
 }

@@ -26,11 +26,19 @@ const TAKEN: &[&str] = &[
     "first_year",
     "last_year",
     "occ_undated",
+    "count",
+    "total",
+    "alpha",
+    "alpha_proportional",
+    "phi",
+    "phi_average_proportional",
+    "beta",
+    "row",
     "run", // the partition key
 ];
 
 impl SummarySpec {
-    /// The names of its tables, in the order in which [`Merger::tables`](crate::Merger::tables) gives them.
+    /// The names of its tables, in the order in which [`Merged::tables`](crate::Merged::tables) gives them.
     ///
     /// ```
     /// let spec = bisonflow_summary::SummarySpec { name: "state".into(), by: vec!["census_state".into()] };
@@ -50,6 +58,9 @@ impl SummarySpec {
         let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
         if self.name.is_empty() || !self.name.bytes().all(allowed) {
             return Err(self.wrong("its name may have a-z, 0-9 and _ only".into()));
+        }
+        if self.name == "species" || self.name.starts_with("species_x_") {
+            return Err(self.wrong("its tables would have the names of other tables: rename it".into()));
         }
         if self.by.is_empty() {
             return Err(self.wrong("`by` is empty: expected at least the key column".into()));
@@ -92,6 +103,8 @@ mod tests {
             ("state", &["census_state"], true),
             ("", &["a"], false),
             ("../x", &["a"], false),
+            ("species", &["a"], false),
+            ("species_x_county", &["a"], false),
             ("a", &[], false),
             ("a", &["k", "k"], false),
             ("a", &["k", ""], false),

@@ -1,78 +1,55 @@
 //! The tables of a summary, from sorted rows.
 
-use std::sync::Arc;
-
-use arrow::array::{ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, Schema};
 use rustc_hash::FxHashMap;
 
 use crate::assessment::{Assessment, Group};
 use crate::intern::{NONE, Sorted};
 use crate::partial::Count;
-use crate::{SummaryError, SummarySpec};
+use crate::{SummarySpec, SummaryTable};
 
-/// A table, ready to be written and catalogued.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SummaryTable {
-    /// Its name, in Glue and of its files.
-    pub name: String,
-    /// Its columns, in the order of the batch.
-    pub columns: Vec<SummaryColumn>,
-    /// Its rows, sorted.
-    pub batch: RecordBatch,
-    /// The annotated records that were counted.
-    pub records: u64,
-    /// What every `occ_count` column sums up to: the records, or more where the key is a list.
-    pub occurrences: u64,
-}
-
-/// A column of a table, as Glue needs it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SummaryColumn {
-    /// Its name.
-    pub name: String,
-    /// Its type.
-    pub glue_type: GlueType,
-    /// What it holds.
-    pub comment: String,
-}
-
-/// The type of a column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GlueType {
-    /// Text.
-    String,
-    /// A count.
-    Bigint,
-    /// A year.
-    Int,
-    /// A percentage.
-    Double,
-}
-
-impl GlueType {
-    /// The type as Glue writes it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            GlueType::String => "string",
-            GlueType::Bigint => "bigint",
-            GlueType::Int => "int",
-            GlueType::Double => "double",
-        }
-    }
-}
-
-/// The counts of a key, an item (species or taxon) and a status. Texts are ranks.
+/// The counts of a key, an item (species or taxon) and a status. Texts are numbers: ids, and in the tables ranks.
+#[derive(Clone, Copy)]
 pub(crate) struct Row {
     pub(crate) key: u32,
     pub(crate) item: u32,
     pub(crate) assessment: Assessment,
-    pub(crate) count: Count,
+    first: i16, // above `last` while there is no year
+    last: i16,
+    occ: i64,
+    undated: i64,
 }
 
 impl Row {
-    pub(crate) fn group(&self) -> (u32, u32, Assessment) {
+    pub(crate) fn new(key: u32, item: u32, assessment: Assessment, count: &Count) -> Row {
+        let (first, last) = count.years().unwrap_or((i16::MAX, i16::MIN));
+        Row { key, item, assessment, first, last, occ: count.occ, undated: count.undated }
+    }
+
+    /// Sorts the rows and adds up those of one key, item and status.
+    pub(crate) fn roll_up(rows: &mut Vec<Row>) {
+        rows.sort_unstable_by_key(Row::group);
+        rows.dedup_by(|row, kept| {
+            let same = row.group() == kept.group();
+            if same {
+                kept.add(row);
+            }
+            same
+        });
+    }
+
+    fn group(&self) -> (u32, u32, Assessment) {
         (self.key, self.item, self.assessment)
+    }
+
+    fn add(&mut self, other: &Row) {
+        self.occ = self.occ.saturating_add(other.occ);
+        self.undated = self.undated.saturating_add(other.undated);
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+    }
+
+    fn year(&self, year: i16) -> Option<i32> {
+        (self.first <= self.last).then_some(i32::from(year))
     }
 }
 
@@ -90,26 +67,178 @@ pub(crate) struct Rollups<'a> {
     pub(crate) places: Vec<Labels>,
     pub(crate) species_names: Labels,
     pub(crate) scientific_names: Labels,
-    pub(crate) total: Count,
 }
 
-/// Lays the tables out.
-pub(crate) fn lay_out(spec: &SummarySpec, rollups: &Rollups<'_>) -> Result<Vec<SummaryTable>, SummaryError> {
-    let (counts, riis_counts) = count_rows(rollups);
-    let drafts = [
-        counts_table(spec, rollups, &counts, false),
-        counts_table(spec, rollups, &riis_counts, true),
-        list_table(spec, rollups, &rollups.species, ListOf::Species),
-        list_table(spec, rollups, &rollups.taxa, ListOf::Taxa),
-        riis_table(spec, rollups),
-    ];
-    let figure = |count: i64| u64::try_from(count).expect("sums of counts above 0 are above 0");
-    let laid_out = spec.table_names().into_iter().zip(drafts).map(|(name, draft)| {
-        let (columns, batch) = draft.finish()?;
-        let (records, occurrences) = (figure(rollups.total.records), figure(rollups.total.occ));
-        Ok(SummaryTable { name, columns, batch, records, occurrences })
-    });
-    laid_out.collect()
+/// The annotated records of a summary, counted: its tables are views of it.
+pub struct Merged<'a> {
+    spec: &'a SummarySpec,
+    rollups: Rollups<'a>,
+    counts: Vec<CountRow>,
+    riis_counts: Vec<CountRow>,
+    riis: Vec<RiisRow>,
+    records: u64,
+    occurrences: u64,
+}
+
+/// Where the species list is among the tables.
+const SPECIES_LIST: usize = 2;
+
+impl<'a> Merged<'a> {
+    pub(crate) fn new(spec: &'a SummarySpec, rollups: Rollups<'a>, total: &Count) -> Self {
+        let figure = |count: i64| u64::try_from(count).expect("sums of counts above 0 are above 0");
+        let (counts, riis_counts) = count_rows(&rollups);
+        let riis = rollups.species.chunk_by(|a, b| a.key == b.key).map(riis_row).collect();
+        let (records, occurrences) = (figure(total.records), figure(total.occ));
+        Merged { spec, rollups, counts, riis_counts, riis, records, occurrences }
+    }
+
+    /// The annotated records that were counted.
+    pub fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// What every `occ_count` column sums up to: the records, or more where the key is a list.
+    pub fn occurrences(&self) -> u64 {
+        self.occurrences
+    }
+
+    /// The tables of the summary, in the order of [`SummarySpec::table_names`].
+    ///
+    /// Rows are grouped by the key, the first column of `by`; records outside the layer have a row with a null
+    /// key. The other columns of `by`, `species` and `scientificname` are labels: of several, the one that most
+    /// records bear, then the lowest by bytes; null and empty are none. Sorted by the bytes of the key, then of
+    /// specieskey or taxonkey, then of riis_assessment, nulls last.
+    pub fn tables(&self) -> Vec<SummaryTable<'_>> {
+        let [counts, riis_counts, species, taxa, riis] = self.spec.table_names();
+        vec![
+            self.counts_table(counts, &self.counts, false),
+            self.counts_table(riis_counts, &self.riis_counts, true),
+            self.list_table(species, &self.rollups.species, ListOf::Species),
+            self.list_table(taxa, &self.rollups.taxa, ListOf::Taxa),
+            self.riis_table(riis),
+        ]
+    }
+
+    /// The table `<name>_x_species_list`, of which the matrix is made.
+    pub fn species_list(&self) -> SummaryTable<'_> {
+        let name = self.spec.table_names()[SPECIES_LIST].clone();
+        self.list_table(name, &self.rollups.species, ListOf::Species)
+    }
+
+    fn counts_table<'t>(&'t self, name: String, rows: &'t [CountRow], by_status: bool) -> SummaryTable<'t> {
+        let mut table = SummaryTable::new(name, rows.len());
+        self.places(&mut table, |row| rows[row].key);
+        if by_status {
+            assessment(&mut table, |row| rows[row].assessment);
+        }
+        let columns: [Figure<Figures, i64>; 4] = [
+            ("occ_count", "Occurrences", |f| f.occ),
+            ("species_count", "Different specieskey", |f| f.species),
+            ("taxon_count", "Different taxonkey; synonyms and subspecies count apart", |f| f.taxa),
+            ("occ_without_species", "Occurrences without a specieskey", |f| f.without_species),
+        ];
+        for (name, comment, figure) in columns {
+            table.bigint(name, comment, move |row| figure(&rows[row].figures));
+        }
+        table
+    }
+
+    fn list_table<'t>(&'t self, name: String, rows: &'t [Row], list: ListOf) -> SummaryTable<'t> {
+        let [key, label] = match list {
+            ListOf::Species => [
+                ("specieskey", "Key of the species in the run's checklist; null: none"),
+                ("species", "Name of the species: the most frequent in the run"),
+            ],
+            ListOf::Taxa => [
+                ("taxonkey", "Key of the taxon in the run's checklist; null: none"),
+                ("scientificname", "Name of the taxon: the most frequent in the run"),
+            ],
+        };
+        let labels = match list {
+            ListOf::Species => &self.rollups.species_names,
+            ListOf::Taxa => &self.rollups.scientific_names,
+        };
+        let mut table = SummaryTable::new(name, rows.len());
+        self.places(&mut table, |row| rows[row].key);
+        table.text(key.0, key.1, |row| self.rollups.texts.text(rows[row].item));
+        table.text(label.0, label.1, |row| self.label(labels, rows[row].item));
+        assessment(&mut table, |row| Some(rows[row].assessment));
+        table.bigint("occ_count", "Occurrences", |row| rows[row].occ);
+        table.int("first_year", "First year of an occurrence", |row| rows[row].year(rows[row].first));
+        table.int("last_year", "Last year of an occurrence", |row| rows[row].year(rows[row].last));
+        let comment = "Occurrences without a year that can be believed";
+        table.bigint("occ_undated", comment, |row| rows[row].undated);
+        table
+    }
+
+    fn riis_table(&self, name: String) -> SummaryTable<'_> {
+        let rows = &self.riis;
+        let mut table = SummaryTable::new(name, rows.len());
+        self.places(&mut table, |row| rows[row].key);
+        let figures: [Figure<Statuses, i64>; 4] = [
+            ("introduced", "introduced or established", |s| s.introduced),
+            ("invasive", "invasive or widespread invasive", |s| s.invasive),
+            ("nonnative", "introduced, established, invasive or widespread invasive", Statuses::nonnative),
+            ("not_listed", "not in the register for this region; that does not mean native", |s| {
+                s.not_listed
+            }),
+        ];
+        let of_what: [Figure<RiisRow, Statuses>; 2] = [
+            ("species", "Species, by their most severe status in the region,", |row| row.species),
+            ("occ", "Occurrences", |row| row.occ),
+        ];
+        for (prefix, what, statuses) in of_what {
+            let assessed = format!("{what} that the register can say something about");
+            table
+                .bigint(&format!("{prefix}_assessed"), &assessed, move |row| statuses(&rows[row]).assessed());
+            for (name, comment, figure) in figures {
+                let comment = format!("{what} {comment}");
+                table.bigint(&format!("{prefix}_{name}"), &comment, move |row| figure(&statuses(&rows[row])));
+            }
+            for (name, _, figure) in figures {
+                let comment = format!("100 * {prefix}_{name} / {prefix}_assessed; null where that is 0");
+                let name = format!("pct_{prefix}_{name}");
+                table.double(&name, &comment, move |row| {
+                    let statuses = statuses(&rows[row]);
+                    statuses.percentage(figure(&statuses))
+                });
+            }
+        }
+        table
+    }
+
+    /// The columns of `by`.
+    fn places<'t>(
+        &'t self,
+        table: &mut SummaryTable<'t>,
+        key_of: impl Fn(usize) -> u32 + Copy + Send + Sync + 't,
+    ) {
+        let key = &self.spec.by[0];
+        let comment = "Key of the region; null: outside the layer";
+        table.text(key, comment, move |row| self.rollups.texts.text(key_of(row)));
+        for (name, labels) in self.spec.by[1..].iter().zip(&self.rollups.places) {
+            let comment = format!("Label of {key}: the most frequent in the run");
+            table.text(name, &comment, move |row| self.label(labels, key_of(row)));
+        }
+    }
+
+    fn label(&self, labels: &Labels, key: u32) -> Option<&str> {
+        labels.get(&key).and_then(|&rank| self.rollups.texts.text(rank))
+    }
+}
+
+fn assessment<'t>(
+    table: &mut SummaryTable<'t>,
+    assessment: impl Fn(usize) -> Option<Assessment> + Send + Sync + 't,
+) {
+    let comment = "Status in the register (RIIS); not_listed does not mean native";
+    table.text("riis_assessment", comment, move |row| assessment(row).map(Assessment::as_str));
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ListOf {
+    Species,
+    Taxa,
 }
 
 /// A name, what it means, and how to get it.
@@ -143,9 +272,9 @@ fn count_rows(rollups: &Rollups<'_>) -> (Vec<CountRow>, Vec<CountRow>) {
         for row in species {
             let status = &mut by_status[row.assessment as usize];
             for figures in [&mut all, &mut *status] {
-                figures.occ += row.count.occ;
+                figures.occ += row.occ;
                 if row.item == NONE {
-                    figures.without_species += row.count.occ;
+                    figures.without_species += row.occ;
                 }
             }
             status.species += i64::from(row.item != NONE); // one row per species and status
@@ -166,70 +295,6 @@ fn count_rows(rollups: &Rollups<'_>) -> (Vec<CountRow>, Vec<CountRow>) {
 /// How many different items the rows of one key have; none is no item.
 fn distinct(rows: &[Row]) -> i64 {
     rows.chunk_by(|a, b| a.item == b.item).filter(|rows| rows[0].item != NONE).count() as i64
-}
-
-fn counts_table(spec: &SummarySpec, rollups: &Rollups<'_>, rows: &[CountRow], by_status: bool) -> Draft {
-    let mut draft = Draft::default();
-    draft.places(spec, rollups, || rows.iter().map(|row| row.key));
-    if by_status {
-        draft.assessment(rows.iter().filter_map(|row| row.assessment));
-    }
-    let columns: [Figure<Figures, i64>; 4] = [
-        ("occ_count", "Occurrences", |f| f.occ),
-        ("species_count", "Different specieskey", |f| f.species),
-        ("taxon_count", "Different taxonkey; synonyms and subspecies count apart", |f| f.taxa),
-        ("occ_without_species", "Occurrences without a specieskey", |f| f.without_species),
-    ];
-    for (name, comment, figure) in columns {
-        draft.bigint(name, comment, rows.iter().map(|row| figure(&row.figures)));
-    }
-    draft
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum ListOf {
-    Species,
-    Taxa,
-}
-
-fn list_table(spec: &SummarySpec, rollups: &Rollups<'_>, rows: &[Row], list: ListOf) -> Draft {
-    let [key, name] = match list {
-        ListOf::Species => [
-            ("specieskey", "Key of the species in the run's checklist; null: none"),
-            ("species", "Name of the species: the most frequent in the run"),
-        ],
-        ListOf::Taxa => [
-            ("taxonkey", "Key of the taxon in the run's checklist; null: none"),
-            ("scientificname", "Name of the taxon: the most frequent in the run"),
-        ],
-    };
-    let labels = match list {
-        ListOf::Species => &rollups.species_names,
-        ListOf::Taxa => &rollups.scientific_names,
-    };
-    let mut draft = Draft::default();
-    draft.places(spec, rollups, || rows.iter().map(|row| row.key));
-    draft.text(key.0, key.1, rows.iter().map(|row| rollups.texts.text(row.item)));
-    draft.text(name.0, name.1, rows.iter().map(|row| label(rollups, labels, row.item)));
-    draft.assessment(rows.iter().map(|row| row.assessment));
-    draft.bigint("occ_count", "Occurrences", rows.iter().map(|row| row.count.occ));
-    let years = || rows.iter().map(|row| row.count.years());
-    draft.int(
-        "first_year",
-        "First year of an occurrence",
-        years().map(|years| years.map(|(first, _)| first)),
-    );
-    draft.int("last_year", "Last year of an occurrence", years().map(|years| years.map(|(_, last)| last)));
-    draft.bigint(
-        "occ_undated",
-        "Occurrences without a year that can be believed",
-        rows.iter().map(|row| row.count.undated),
-    );
-    draft
-}
-
-fn label<'a>(rollups: &Rollups<'a>, labels: &Labels, key: u32) -> Option<&'a str> {
-    labels.get(&key).and_then(|&rank| rollups.texts.text(rank))
 }
 
 /// How many of something have which status.
@@ -270,110 +335,14 @@ struct RiisRow {
     occ: Statuses,
 }
 
-fn riis_table(spec: &SummarySpec, rollups: &Rollups<'_>) -> Draft {
-    let rows: Vec<RiisRow> = rollups.species.chunk_by(|a, b| a.key == b.key).map(riis_row).collect();
-    let mut draft = Draft::default();
-    draft.places(spec, rollups, || rows.iter().map(|row| row.key));
-    let figures: [Figure<Statuses, i64>; 4] = [
-        ("introduced", "introduced or established", |s| s.introduced),
-        ("invasive", "invasive or widespread invasive", |s| s.invasive),
-        ("nonnative", "introduced, established, invasive or widespread invasive", Statuses::nonnative),
-        ("not_listed", "not in the register for this region; that does not mean native", |s| s.not_listed),
-    ];
-    let of_what: [Figure<RiisRow, Statuses>; 2] = [
-        ("species", "Species, by their most severe status in the region,", |row| row.species),
-        ("occ", "Occurrences", |row| row.occ),
-    ];
-    for (prefix, what, statuses) in of_what {
-        let statuses = || rows.iter().map(statuses);
-        let assessed = format!("{what} that the register can say something about");
-        draft.bigint(&format!("{prefix}_assessed"), &assessed, statuses().map(|s| s.assessed()));
-        for (name, comment, figure) in figures {
-            let comment = format!("{what} {comment}");
-            draft.bigint(&format!("{prefix}_{name}"), &comment, statuses().map(|s| figure(&s)));
-        }
-        for (name, _, figure) in figures {
-            let comment = format!("100 * {prefix}_{name} / {prefix}_assessed; null where that is 0");
-            let name = format!("pct_{prefix}_{name}");
-            draft.double(&name, &comment, statuses().map(|s| s.percentage(figure(&s))));
-        }
-    }
-    draft
-}
-
 fn riis_row(rows: &[Row]) -> RiisRow {
     let mut riis = RiisRow { key: rows[0].key, species: Statuses::default(), occ: Statuses::default() };
     for row in rows {
-        riis.occ.add(row.assessment, row.count.occ);
+        riis.occ.add(row.assessment, row.occ);
     }
     for rows in rows.chunk_by(|a, b| a.item == b.item).filter(|rows| rows[0].item != NONE) {
         let worst = rows.iter().map(|row| row.assessment).max_by_key(|assessment| assessment.severity());
         riis.species.add(worst.expect("a chunk has a row"), 1);
     }
     riis
-}
-
-/// A table in the making.
-#[derive(Default)]
-struct Draft {
-    columns: Vec<SummaryColumn>,
-    fields: Vec<Field>,
-    arrays: Vec<ArrayRef>,
-}
-
-impl Draft {
-    fn push(&mut self, name: &str, comment: &str, glue_type: GlueType, array: ArrayRef) {
-        let (data_type, nullable) = match glue_type {
-            GlueType::String => (DataType::Utf8, true),
-            GlueType::Bigint => (DataType::Int64, false),
-            GlueType::Int => (DataType::Int32, true),
-            GlueType::Double => (DataType::Float64, true),
-        };
-        self.columns.push(SummaryColumn { name: name.to_owned(), glue_type, comment: comment.to_owned() });
-        self.fields.push(Field::new(name, data_type, nullable));
-        self.arrays.push(array);
-    }
-
-    fn text<'a>(&mut self, name: &str, comment: &str, cells: impl Iterator<Item = Option<&'a str>>) {
-        self.push(name, comment, GlueType::String, Arc::new(cells.collect::<StringArray>()));
-    }
-
-    fn bigint(&mut self, name: &str, comment: &str, cells: impl Iterator<Item = i64>) {
-        self.push(name, comment, GlueType::Bigint, Arc::new(cells.collect::<Int64Array>()));
-    }
-
-    fn int(&mut self, name: &str, comment: &str, cells: impl Iterator<Item = Option<i16>>) {
-        let cells = cells.map(|year| year.map(i32::from));
-        self.push(name, comment, GlueType::Int, Arc::new(cells.collect::<Int32Array>()));
-    }
-
-    fn double(&mut self, name: &str, comment: &str, cells: impl Iterator<Item = Option<f64>>) {
-        self.push(name, comment, GlueType::Double, Arc::new(cells.collect::<Float64Array>()));
-    }
-
-    fn assessment(&mut self, cells: impl Iterator<Item = Assessment>) {
-        let comment = "Status in the register (RIIS); not_listed does not mean native";
-        self.text("riis_assessment", comment, cells.map(|assessment| Some(assessment.as_str())));
-    }
-
-    /// The columns of `by`.
-    fn places<I: Iterator<Item = u32>>(
-        &mut self,
-        spec: &SummarySpec,
-        rollups: &Rollups<'_>,
-        keys: impl Fn() -> I,
-    ) {
-        let key = &spec.by[0];
-        let comment = "Key of the region; null: outside the layer";
-        self.text(key, comment, keys().map(|key| rollups.texts.text(key)));
-        for (name, labels) in spec.by[1..].iter().zip(&rollups.places) {
-            let comment = format!("Label of {key}: the most frequent in the run");
-            self.text(name, &comment, keys().map(|key| label(rollups, labels, key)));
-        }
-    }
-
-    fn finish(self) -> Result<(Vec<SummaryColumn>, RecordBatch), SummaryError> {
-        let batch = RecordBatch::try_new(Arc::new(Schema::new(self.fields)), self.arrays)?;
-        Ok((self.columns, batch))
-    }
 }

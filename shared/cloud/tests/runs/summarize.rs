@@ -34,7 +34,13 @@ async fn the_ledger_is_closed_and_the_tables_are_written() {
             "square_x_riis_counts",
             "square_x_species_list",
             "square_x_taxon_list",
-            "square_riis_summary"
+            "square_riis_summary",
+            "square_x_species",
+            "species_x_square",
+            "square_site_statistics",
+            "square_species_statistics",
+            "square_diversity",
+            "square_matrix"
         ]
     );
     assert_eq!(summary.tables[0].columns[0].name, "square_id");
@@ -44,6 +50,24 @@ async fn the_ledger_is_closed_and_the_tables_are_written() {
     assert_eq!(
         keys(&store, "summaries/square_counts/").await,
         [format!("summaries/square_counts/{RUN}/square_counts.parquet")]
+    );
+    let text =
+        async |key: String| String::from_utf8(store.get(&key).await.unwrap().unwrap().to_vec()).unwrap();
+    assert_eq!(
+        text(format!("csv/{RUN}/square_diversity.csv")).await.lines().last().unwrap(),
+        "1,1,1,3,0,0,5,0,0,2,1,1,0,0,,,,",
+        "one species in one square, and two records outside"
+    );
+    let statistics = format!("statistics/square/{RUN}");
+    assert_eq!(
+        keys(&store, "statistics/").await,
+        ["counts.mtx", "matrix_columns.csv", "matrix_rows.csv", "presence.mtx"]
+            .map(|file| format!("{statistics}/square_{file}"))
+    );
+    assert!(text(format!("{statistics}/square_counts.mtx")).await.ends_with("\n1 1 1\n1 1 5\n"));
+    assert_eq!(
+        text(format!("{statistics}/square_matrix_rows.csv")).await,
+        "row,square_id,square_name\n1,1,Square 1\n"
     );
 }
 
@@ -55,7 +79,7 @@ async fn a_repetition_writes_the_same_and_the_manifest_comes_last() {
     let first = summarize(&store, &plan).await.unwrap();
     assert_eq!(store.get(&manifest).await.unwrap(), None);
     let finished = finish(&store, &plan, &first, vec!["a note".into()], now).await.unwrap();
-    assert_eq!(finished.tables.len(), 7);
+    assert_eq!(finished.tables.len(), 13);
     assert_eq!(finished.tables["occurrences"].rows, 10);
     let contents = contents(&store).await;
     let second = summarize(&store, &plan).await.unwrap();
@@ -66,7 +90,7 @@ async fn a_repetition_writes_the_same_and_the_manifest_comes_last() {
 
 async fn contents(store: &Store) -> Vec<(String, Vec<u8>)> {
     let mut contents = Vec::new();
-    for folder in ["annotated/", "csv/", "occurrences/", "runs/", "summaries/"] {
+    for folder in ["annotated/", "csv/", "occurrences/", "runs/", "statistics/", "summaries/"] {
         for key in keys(store, folder).await {
             let content = store.get(&key).await.unwrap().unwrap().to_vec();
             contents.push((key, content));
@@ -111,8 +135,10 @@ async fn tables_that_are_made_no_more_are_deleted() {
     let summary = summarize(&store, &again).await.unwrap();
     finish(&store, &again, &summary, vec![], now).await.unwrap();
     let tables = keys(&store, "summaries/").await;
-    assert!(tables.len() == 5 && tables.iter().all(|key| key.contains("renamed_")), "{tables:?}");
-    assert!(keys(&store, "csv/").await.iter().all(|key| key.contains("renamed_")));
+    assert!(tables.len() == 11 && tables.iter().all(|key| key.contains("renamed")), "{tables:?}");
+    for folder in ["csv/", "statistics/"] {
+        assert!(keys(&store, folder).await.iter().all(|key| key.contains("renamed")), "{folder}");
+    }
 }
 
 #[tokio::test]

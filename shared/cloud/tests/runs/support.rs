@@ -31,6 +31,7 @@ fields = { square_id = "ID", square_name = "NAME", square_state = "STUSPS" }
 [[summary]]
 name = "square"
 by = ["square_id", "square_name"]
+min_count = 3
 "#;
 
 pub(crate) const RIIS: &str = "locality,scientificName,taxonRank,Introduced or Invasive,GBIF taxonKey,occurrenceID\n\

@@ -7,6 +7,8 @@ mod validate;
 pub use filter::Filter;
 pub use template::Template;
 
+use std::num::NonZeroU64;
+
 use indexmap::IndexMap;
 use serde::Deserialize;
 
@@ -75,6 +77,14 @@ pub struct SummaryConfig {
     pub name: String,
     /// The column that is the key, then the columns that label it.
     pub by: Vec<String>,
+    /// How many occurrences make a species present in a region, for the matrix and its statistics; 1 if it is
+    /// not said.
+    #[serde(default = "one")]
+    pub min_count: NonZeroU64,
+}
+
+fn one() -> NonZeroU64 {
+    NonZeroU64::MIN
 }
 
 /// A column that a layer adds to the records.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int32Array, ListBuilder, RecordBatch, StringArray, StringBuilder};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
-use bisonflow_summary::{Merger, PartialCounts, SummarySpec, SummaryTable};
+use bisonflow_summary::{Merged, Merger, PartialCounts, SummaryColumn, SummarySpec};
 
 pub(crate) const RUN_YEAR: i16 = 2026;
 
@@ -66,19 +66,42 @@ pub(crate) fn batch(records: &[Record]) -> RecordBatch {
     .unwrap()
 }
 
+/// A table, laid out.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Table {
+    pub(crate) name: String,
+    pub(crate) columns: Vec<SummaryColumn>,
+    pub(crate) batch: RecordBatch,
+}
+
 /// The tables of one summary, counted in one go.
-pub(crate) fn tables(spec: &SummarySpec, records: &[Record]) -> Vec<SummaryTable> {
+pub(crate) fn tables(spec: &SummarySpec, records: &[Record]) -> Vec<Table> {
+    let mut merger = merger(spec, records);
+    lay_out(&merger.merged().unwrap())
+}
+
+pub(crate) fn merger(spec: &SummarySpec, records: &[Record]) -> Merger {
     let mut counts = PartialCounts::new(std::slice::from_ref(spec), RUN_YEAR);
     counts.add(&batch(records)).unwrap();
     let mut merger = Merger::new(spec.clone());
     for bytes in counts.finish().unwrap().into_values() {
         merger.add_partial(bytes).unwrap();
     }
-    merger.tables().unwrap()
+    merger
+}
+
+pub(crate) fn lay_out(merged: &Merged<'_>) -> Vec<Table> {
+    let tables = merged.tables().into_iter();
+    tables
+        .map(|table| {
+            let batch = table.batch(0..table.rows()).unwrap();
+            Table { name: table.name, columns: table.columns, batch }
+        })
+        .collect()
 }
 
 /// The rows of a table, cells joined by ` | `, null as `∅`.
-pub(crate) fn rows(table: &SummaryTable) -> Vec<String> {
+pub(crate) fn rows(table: &Table) -> Vec<String> {
     let options = FormatOptions::default().with_null("∅");
     let columns: Vec<ArrayFormatter<'_>> =
         table.batch.columns().iter().map(|c| ArrayFormatter::try_new(c, &options).unwrap()).collect();
