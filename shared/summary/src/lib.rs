@@ -7,15 +7,18 @@
 //! Nothing here reads or writes anything but record batches and bytes.
 
 pub mod counts;
+pub mod datasets;
 pub mod encode;
 pub mod error;
 pub mod ledger;
 pub mod merge;
+pub mod riis_matches;
 pub mod spec;
 pub mod statistics;
 
 mod assessment;
 mod files;
+mod groups;
 mod intern;
 mod partial;
 mod table;

@@ -1,6 +1,8 @@
 //! What a summary is.
 
 use crate::SummaryError;
+use crate::datasets::DATASET_COUNTS;
+use crate::riis_matches::RIIS_MATCHES;
 
 /// A summary of the annotated records: an entry `[[summary]]` of layers.toml.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +61,8 @@ impl SummarySpec {
         if self.name.is_empty() || !self.name.bytes().all(allowed) {
             return Err(self.wrong("its name may have a-z, 0-9 and _ only".into()));
         }
-        if self.name == "species" || self.name.starts_with("species_x_") {
+        let taken = ["species", DATASET_COUNTS, RIIS_MATCHES].contains(&self.name.as_str());
+        if taken || self.name.starts_with("species_x_") {
             return Err(self.wrong("its tables would have the names of other tables: rename it".into()));
         }
         if self.by.is_empty() {

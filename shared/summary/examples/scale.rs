@@ -1,0 +1,141 @@
+//! Time and memory at the size of a large run: partial counts merged, their tables laid out, the matrix made and
+//! its statistics computed.
+//!
+//!     cargo run --release -p bisonflow-summary --example scale [-- SITES SPECIES SUBSETS]
+//!
+//! Without arguments: 3,200 sites and 150,000 species with 10 million presences, each a row of one of 100 subsets.
+//! Few species are nearly everywhere, most are rare: the r-th has about SITES / (1 + r/(SPECIES/268)) sites.
+#![allow(clippy::print_stdout, reason = "a program that prints what it measured")]
+
+use std::num::NonZeroU64;
+use std::sync::Arc;
+use std::time::Instant;
+
+use arrow::array::{ArrayRef, Int16Array, Int64Array, RecordBatch, StringArray};
+use bisonflow_summary::statistics::{MatrixBuilder, matrix_market, tables};
+use bisonflow_summary::{Merger, SummaryError, SummarySpec, SummaryTable, check_tables, to_parquet};
+use bytes::Bytes;
+
+fn main() -> Result<(), SummaryError> {
+    let mut sizes = std::env::args().skip(1).filter_map(|size| size.parse::<u64>().ok());
+    let (sites, species, subsets) =
+        (sizes.next().unwrap_or(3_200), sizes.next().unwrap_or(150_000), sizes.next().unwrap_or(100));
+    let spec = SummarySpec {
+        name: "county".into(),
+        by: ["county_geoid", "state_county", "census_state", "census_county"].map(String::from).into(),
+    };
+    let mut clock = Clock(Instant::now());
+    let partials = partials(&spec, sites, species, subsets)?;
+    let bytes: usize = partials.iter().map(Bytes::len).sum();
+    clock.tick(&format!("made {subsets} partial counts of {} MB", bytes / 1_000_000));
+
+    let mut merger = Merger::new(spec.clone());
+    for partial in partials {
+        merger.add_partial(partial)?;
+    }
+    clock.tick("merged");
+    let merged = merger.merged()?;
+    check_tables(merged.records(), &merged)?;
+    clock.tick("sorted and checked");
+    for table in merged.tables() {
+        write(&table, &mut clock)?;
+    }
+    let mut builder = MatrixBuilder::new(spec, NonZeroU64::MIN);
+    for rows in merged.species_list().batches() {
+        builder.add(&rows?)?;
+    }
+    drop(merged);
+    drop(merger);
+    let matrix = builder.finish();
+    clock.tick(&format!(
+        "matrix of {} sites, {} species, {} presences",
+        matrix.site_count(),
+        matrix.species_count(),
+        matrix.presence_count()
+    ));
+    let statistics = matrix.statistics();
+    clock.tick("statistics");
+    println!("{:?}", statistics.diversity);
+    for table in tables::tables(&matrix, &statistics) {
+        write(&table, &mut clock)?;
+    }
+    for entries in [matrix_market::Entries::Counts, matrix_market::Entries::Presence] {
+        let bytes: usize = matrix_market::pieces(&matrix, entries).map(|piece| piece.len()).sum();
+        clock.tick(&format!("{}.mtx, {bytes} bytes", entries.as_str()));
+    }
+    Ok(())
+}
+
+fn write(table: &SummaryTable<'_>, clock: &mut Clock) -> Result<(), SummaryError> {
+    let parquet = table.to_parquet()?.len();
+    let csv = table.csv().try_fold(0, |bytes, piece| Ok::<_, SummaryError>(bytes + piece?.len()))?;
+    clock.tick(&format!("{}: {} rows, Parquet {parquet} bytes, CSV {csv}", table.name, table.rows()));
+    Ok(())
+}
+
+struct Clock(Instant);
+
+impl Clock {
+    /// Prints what was done, how long it took, and the most memory that the process has had.
+    fn tick(&mut self, what: &str) {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or(" unknown");
+        println!("{:8.2} s, peak {}: {what}", self.0.elapsed().as_secs_f64(), peak.trim());
+        self.0 = Instant::now();
+    }
+}
+
+/// Row by row: site, species, subset.
+fn partials(spec: &SummarySpec, sites: u64, species: u64, subsets: u64) -> Result<Vec<Bytes>, SummaryError> {
+    let mut random = 1_u64;
+    let mut next = |below: u64| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) % below
+    };
+    let mut rows: Vec<Vec<(u64, u64)>> = vec![Vec::new(); subsets as usize];
+    for one in 0..species {
+        let range = sites as f64 / (1.0 + one as f64 / (species as f64 / 268.0));
+        let chance = (range / sites as f64 * 1_000_000.0) as u64;
+        let first = next(sites);
+        for site in 0..sites {
+            if next(1_000_000) < chance || site == first {
+                rows[next(subsets) as usize].push((site, one));
+            }
+        }
+    }
+    rows.into_iter()
+        .map(|mut rows| {
+            rows.sort_unstable();
+            partial(spec, &rows)
+        })
+        .collect()
+}
+
+fn partial(spec: &SummarySpec, rows: &[(u64, u64)]) -> Result<Bytes, SummaryError> {
+    let text = |cell: &dyn Fn(u64, u64) -> String| -> ArrayRef {
+        Arc::new(rows.iter().map(|&(site, species)| Some(cell(site, species))).collect::<StringArray>())
+    };
+    let counts = |cell: &dyn Fn(u64, u64) -> i64| -> ArrayRef {
+        Arc::new(rows.iter().map(|&(site, species)| cell(site, species)).collect::<Int64Array>())
+    };
+    let years = |year: i16| -> ArrayRef { Arc::new(rows.iter().map(|_| Some(year)).collect::<Int16Array>()) };
+    let name = |species: u64| format!("Genus{} epithet{species}", species / 40);
+    let key = |species: u64| (1_000_000 + species * 7).to_string();
+    let batch = RecordBatch::try_from_iter_with_nullable([
+        (spec.by[0].as_str(), text(&|site, _| format!("{site:05}")), true),
+        (spec.by[1].as_str(), text(&|site, _| format!("KS Number {site} County")), true),
+        (spec.by[2].as_str(), text(&|_, _| "KS".into()), true),
+        (spec.by[3].as_str(), text(&|site, _| format!("Number {site} County")), true),
+        ("riis_assessment", text(&|_, _| "not_listed".into()), true),
+        ("taxonkey", text(&|_, species| key(species)), true),
+        ("scientificname", text(&|_, species| format!("{} (L.) Author", name(species))), true),
+        ("specieskey", text(&|_, species| key(species)), true),
+        ("species", text(&|_, species| name(species)), true),
+        ("occ_count", counts(&|site, species| 1 + ((site * species) % 97) as i64), false),
+        ("record_count", counts(&|site, species| 1 + ((site * species) % 97) as i64), false),
+        ("occ_undated", counts(&|_, _| 0), false),
+        ("first_year", years(1900), true),
+        ("last_year", years(2026), true),
+    ])?;
+    to_parquet(&batch)
+}

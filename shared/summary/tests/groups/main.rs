@@ -1,0 +1,4 @@
+//! What workers count of datasets and of matches in the register.
+
+#[cfg(test)]
+mod added_up;
