@@ -24,7 +24,7 @@ fn main() -> Result<(), SummaryError> {
         name: "county".into(),
         by: ["county_geoid", "state_county", "census_state", "census_county"].map(String::from).into(),
     };
-    let mut clock = Clock(Instant::now());
+    let mut clock = Clock(Instant::now(), on_core());
     let partials = partials(&spec, sites, species, subsets)?;
     let bytes: usize = partials.iter().map(Bytes::len).sum();
     clock.tick(&format!("made {subsets} partial counts of {} MB", bytes / 1_000_000));
@@ -73,16 +73,26 @@ fn write(table: &SummaryTable<'_>, clock: &mut Clock) -> Result<(), SummaryError
     Ok(())
 }
 
-struct Clock(Instant);
+/// When the last thing was done, and the time on a core until then.
+struct Clock(Instant, f64);
 
 impl Clock {
-    /// Prints what was done, how long it took, and the most memory that the process has had.
+    /// Prints what was done, how long it took, how much of that on a core (one thread), and the most memory that
+    /// the process has had.
     fn tick(&mut self, what: &str) {
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or(" unknown");
-        println!("{:8.2} s, peak {}: {what}", self.0.elapsed().as_secs_f64(), peak.trim());
-        self.0 = Instant::now();
+        let on_core = on_core();
+        let (wall, core) = (self.0.elapsed().as_secs_f64(), on_core - self.1);
+        println!("{wall:8.2} s, on a core {core:6.2} s, peak {}: {what}", peak.trim());
+        *self = Clock(Instant::now(), on_core);
     }
+}
+
+/// Seconds that this thread has been on a core, as Linux counts them.
+fn on_core() -> f64 {
+    let schedule = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    schedule.split(' ').next().and_then(|nanoseconds| nanoseconds.parse::<f64>().ok()).unwrap_or(0.0) / 1e9
 }
 
 /// Row by row: site, species, subset.

@@ -11,7 +11,7 @@ use crate::tables::{Labels, Merged, Rollups, Row};
 use crate::{SummaryError, SummarySpec};
 
 /// Rows are added up when they are at least this many, and twice as many as they were afterwards the last time.
-const ROLL_UP_ROWS: usize = 1 << 20;
+const ROLL_UP_ROWS: usize = 1 << 16;
 
 /// Adds up the partial counts of one summary, whatever their number and order.
 ///

@@ -61,6 +61,48 @@ fn partials(batches: &[Vec<Record>]) -> BTreeMap<String, Bytes> {
     counts.finish().unwrap()
 }
 
+/// Enough rows that they are added up while partial counts still come in.
+#[test]
+fn one_three_and_a_hundred_subsets_give_the_same_bytes() {
+    const KEYS: [Text; 5] = [Some("01001"), Some("02013"), Some("é"), Some("x"), None];
+    const TAXA: [Text; 7] = [Some("12"), Some("2"), Some("7G3CG"), Some("5"), Some("66"), Some("0"), None];
+    const NAMES: [Text; 3] = [Some("Aus bus"), Some("Aus bus L."), None];
+    const STATUS: [&str; 3] = ["invasive", "not_listed", "not_assessed"];
+    let record = |number: usize| Record {
+        county: KEYS[number % 5],
+        county_name: KEYS[number / 3 % 5],
+        taxon_key: TAXA[number % 7],
+        scientific_name: NAMES[number % 3],
+        species_key: TAXA[number / 2 % 7],
+        species: NAMES[number / 5 % 3],
+        assessment: STATUS[number / 4 % 3],
+        year: Some(1900 + (number % 90) as i32),
+        ..Record::default()
+    };
+    let records: Vec<Record> = (0..100_000).map(record).collect();
+    let files = |partials: Vec<Bytes>| {
+        let mut merger = Merger::new(county());
+        for partial in partials {
+            merger.add_partial(partial).unwrap();
+        }
+        let merged = merger.merged().unwrap();
+        check_tables(100_000, &merged).unwrap();
+        merged.tables().iter().map(|table| table.to_parquet().unwrap()).collect::<Vec<_>>()
+    };
+    let split = |subsets: usize| {
+        let subsets = records.chunks(records.len().div_ceil(subsets));
+        subsets.map(|own| partials(&[own.to_vec()]).remove("county").unwrap()).collect::<Vec<_>>()
+    };
+    let whole = files(split(1));
+    for subsets in [3, 100] {
+        let mut partials = split(subsets);
+        assert_eq!(files(partials.clone()), whole, "{subsets} subsets");
+        partials.reverse();
+        partials.rotate_left(subsets / 3);
+        assert_eq!(files(partials), whole, "{subsets} subsets in another order");
+    }
+}
+
 proptest! {
     #[test]
     fn tables_are_right_however_the_records_are_split(
