@@ -1,7 +1,8 @@
-//! The commands of the README and of CI: `cargo xtask run`, `cargo xtask test`, `cargo xtask reference make`.
+//! The commands of the README and of CI: `cargo xtask run`, `test`, `reference make`, `generate`, `oracle`.
 
 #![expect(clippy::print_stdout, reason = "a tool that people run; its results go to standard output")]
 
+mod bench;
 mod command;
 mod local_cloud;
 mod reference;
@@ -27,6 +28,14 @@ enum Xtask {
     /// Make the reference data that the repository carries.
     #[command(subcommand)]
     Reference(ReferenceCommand),
+    /// Make synthetic data, such as a layer of the size of PAD-US: `cargo xtask generate protected-areas --out FILE.zip`.
+    #[command(disable_help_flag = true)]
+    Generate(bench::BenchArguments),
+    /// Compare the region index with GEOS and with an exact computation; exits with 1 if they differ.
+    ///
+    /// `--quick` takes a minute.
+    #[command(disable_help_flag = true)]
+    Oracle(bench::BenchArguments),
 }
 
 #[derive(clap::Subcommand)]
@@ -40,6 +49,8 @@ fn main() -> ExitCode {
         Xtask::Run(arguments) => run::run(&arguments),
         Xtask::Test(arguments) => test::test(&arguments),
         Xtask::Reference(ReferenceCommand::Make) => reference::run(),
+        Xtask::Generate(arguments) => bench::generate(&arguments),
+        Xtask::Oracle(arguments) => bench::oracle(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -12,10 +12,15 @@ pub(crate) struct Venv {
 }
 
 impl Venv {
-    /// The environment of the pinned requirements; made if it is not there. It lies among the build results,
-    /// named after the requirements, so that it is shared and never stale.
+    /// The environment of the local cloud and the tests.
     pub(crate) fn ready() -> Done<Venv> {
-        let requirements = workspace().join("local-cloud/requirements.txt");
+        Venv::of("local-cloud/requirements.txt")
+    }
+
+    /// The environment of these pinned requirements; made if it is not there. It lies among the build results,
+    /// named after the requirements, so that it is shared and never stale.
+    pub(crate) fn of(requirements: &str) -> Done<Venv> {
+        let requirements = workspace().join(requirements);
         let mut hasher = DefaultHasher::new();
         std::fs::read(&requirements)?.hash(&mut hasher);
         let folder = target()?.join(format!("venv-{:016x}", hasher.finish()));

@@ -1,0 +1,43 @@
+//! `cargo xtask generate` and `oracle`: they build the package `bisonflow-bench` and run it.
+
+use std::ffi::OsString;
+use std::process::Command;
+
+use clap::Args;
+
+use crate::command::{Done, cargo, step, target};
+use crate::venv::Venv;
+
+/// What is handed on to `bisonflow-bench`; `--help` says what there is.
+#[derive(Args)]
+pub(crate) struct BenchArguments {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
+    arguments: Vec<OsString>,
+}
+
+/// Makes synthetic data.
+pub(crate) fn generate(arguments: &BenchArguments) -> Done {
+    step("synthetic data", program()?.arg("generate").args(&arguments.arguments))
+}
+
+/// Compares the region index with other software.
+pub(crate) fn oracle(arguments: &BenchArguments) -> Done {
+    with_peers("oracle", arguments)
+}
+
+/// Runs a command that needs the other software and a folder for its data.
+fn with_peers(command: &str, arguments: &BenchArguments) -> Done {
+    let mut program = program()?;
+    let python = Venv::of("bench/requirements.txt")?.python();
+    program.arg(command).arg("--python").arg(python.get_program());
+    step(command, program.arg("--work").arg(target()?.join("bench")).args(&arguments.arguments))
+}
+
+/// The program, built with optimization as its timings and its patience need it.
+fn program() -> Done<Command> {
+    step(
+        "bisonflow-bench",
+        cargo().args(["build", "--release", "--locked", "--quiet", "--package", "bisonflow-bench"]),
+    )?;
+    Ok(Command::new(target()?.join("release/bisonflow-bench")))
+}
