@@ -8,7 +8,7 @@ use bisonflow_region::{LayersConfig, RegionError};
 use crate::protected_areas::ProtectedAreas;
 
 /// A layer: a name, a file, the attribute that identifies a region.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct BenchLayer {
     /// Its name.
     pub name: String,
@@ -91,4 +91,39 @@ pub fn config(layers: &[BenchLayer], all: bool) -> Result<LayersConfig, RegionEr
         })
         .collect();
     LayersConfig::parse(&text, &[])
+}
+
+/// layers.toml for annotating: each layer with the columns that a run has.
+///
+/// # Errors
+/// [`RegionError`] if the layers do not fit together.
+pub fn annotation_config(layers: &[BenchLayer]) -> Result<LayersConfig, RegionError> {
+    let text: String = layers
+        .iter()
+        .map(|BenchLayer { name, path, id }| {
+            let (fields, by, more) = match name.as_str() {
+                "county" => (
+                    "census_state = \"STUSPS\", census_county = \"NAMELSAD\", state_county = \"{STUSPS} {NAMELSAD}\", \
+                     county_geoid = \"GEOID\"",
+                    "\"county_geoid\", \"state_county\"",
+                    "",
+                ),
+                "state" => ("state_name = \"NAME\", state_geoid = \"GEOID\"", "\"state_geoid\", \"state_name\"", ""),
+                "aiannh" => {
+                    ("aiannh_name = \"NAMELSAD\", aiannh_geoid = \"GEOID\"", "\"aiannh_geoid\", \"aiannh_name\"", "")
+                }
+                _ => (
+                    "pa_unit = \"Unit_ID\", pa_name = \"Unit_Nm\", pa_gap_status = \"GAP_Sts\"",
+                    "\"pa_unit\", \"pa_name\"",
+                    "overlap = { lowest = \"GAP_Sts\" }\nwhere = \"Category != 'Proclamation'\"\n",
+                ),
+            };
+            format!(
+                "[[layer]]\nname = \"{name}\"\nsource = {:?}\nvintage = \"1\"\nscale = \"1:500k\"\nid = \"{id}\"\n\
+                 fields = {{ {fields} }}\n{more}[[summary]]\nname = \"{name}\"\nby = [{by}]\n",
+                path.display().to_string()
+            )
+        })
+        .collect();
+    LayersConfig::parse(&format!("riis_region_from = \"census_state\"\n{text}"), &[])
 }

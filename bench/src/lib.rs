@@ -1,7 +1,12 @@
 //! Oracles and benches: the product compared with other software, and the data to do it on.
 
+pub mod annotate_bench;
 pub mod layers;
+pub mod measure;
 pub mod oracle;
 pub mod ours;
+pub mod points;
 pub mod protected_areas;
 pub mod random;
+pub mod report;
+pub mod text_data;

@@ -160,7 +160,7 @@ fn write_sets(ours: &Ours, layer: usize, stem: &Path) -> Result<(), Box<dyn Erro
 }
 
 /// Numbers as they lie in memory, little-endian.
-fn read_f64(path: &Path) -> Result<Vec<f64>, Box<dyn Error>> {
+pub(crate) fn read_f64(path: &Path) -> Result<Vec<f64>, Box<dyn Error>> {
     let bytes = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
     let (numbers, _) = bytes.as_chunks();
     Ok(numbers.iter().map(|number| f64::from_le_bytes(*number)).collect())

@@ -1,9 +1,16 @@
 //! Our own software as the oracle and the benches use it: the one place that knows its interface.
 
 use std::error::Error;
+use std::fs::File;
 use std::path::Path;
 
+use bisonflow_annotation::Annotator;
+use bisonflow_contract::input::Options;
+use bisonflow_occurrence::{Filters, ReadOptions, parquet_file};
 use bisonflow_region::{Coordinate, Index, RegionError, SetId};
+use bisonflow_riis::Register;
+use bisonflow_summary::{PartialCounts, SummarySpec};
+use parquet::arrow::ArrowWriter;
 
 use crate::layers::{self, BenchLayer};
 
@@ -41,6 +48,16 @@ impl Ours {
             .collect()
     }
 
+    /// How many pairs of place and region these answers are.
+    pub fn pairs(&self, answers: &[Vec<u32>]) -> u64 {
+        let layers = answers.iter().enumerate();
+        let of_layer = layers.map(|(layer, sets)| {
+            let sizes: Vec<u64> = self.sets(layer).iter().map(|set| set.len() as u64).collect();
+            sets.iter().map(|&set| sizes[set as usize]).sum::<u64>()
+        });
+        of_layer.sum()
+    }
+
     /// The ids of the regions of each set of a layer, by the set's number.
     pub fn sets(&self, layer: usize) -> Vec<Vec<&str>> {
         let layer = &self.index.layers()[layer];
@@ -50,5 +67,96 @@ impl Ours {
     /// The ids of all regions of a layer, in order.
     pub fn region_ids(&self, layer: usize) -> Vec<&str> {
         self.index.layers()[layer].region_ids().collect()
+    }
+}
+
+/// The bytes of a layer's file.
+fn read(name: &str) -> Result<Vec<u8>, RegionError> {
+    std::fs::read(Path::new(name)).map_err(|error| RegionError::load(name, error))
+}
+
+/// The record path: filters, regions, register, counts.
+pub struct Annotating {
+    annotator: Annotator,
+    summaries: Vec<SummarySpec>,
+}
+
+/// What a pass over a file read and kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Passed {
+    /// Records read.
+    pub read: u64,
+    /// Records that passed the filters.
+    pub annotated: u64,
+}
+
+impl Annotating {
+    /// Reads the layers and the register, if there is one.
+    ///
+    /// # Errors
+    /// What is wrong with the layers or the register.
+    pub fn new(layers: &[BenchLayer], register: Option<&Path>) -> Result<Annotating, Box<dyn Error>> {
+        let config = layers::annotation_config(layers)?;
+        let index = Index::build(&config, read)?;
+        let register = match register {
+            Some(path) => Some(Register::read(&path.display().to_string(), &std::fs::read(path)?)?),
+            None => None,
+        };
+        let summaries = config
+            .summaries
+            .iter()
+            .map(|summary| SummarySpec { name: summary.name.clone(), by: summary.by.clone() })
+            .collect();
+        let annotator = Annotator::new(Filters::new(&Options::default()), &config, index, register)?;
+        Ok(Annotating { annotator, summaries })
+    }
+
+    /// Reads a file of text or Parquet, counts, and writes the annotated records to `out`, if that is said; of the
+    /// source's columns only `columns`, or all if there are none named.
+    ///
+    /// # Errors
+    /// What reading, annotating, counting or writing say.
+    pub fn pass(
+        &self,
+        source: &Path,
+        out: Option<&Path>,
+        columns: &[&str],
+    ) -> Result<Passed, Box<dyn Error>> {
+        let file = File::open(source)?;
+        let bytes = file.metadata()?.len();
+        let name = source.display().to_string();
+        let mut download = bisonflow_occurrence::open(file, &name, bytes, ReadOptions::default())?;
+        let landed = download.schema();
+        let schema = self.annotator.schema(&landed);
+        let is_written = |place: &usize| {
+            *place >= landed.fields().len()
+                || columns.is_empty()
+                || columns.contains(&schema.field(*place).name().as_str())
+        };
+        let written: Vec<usize> = (0..schema.fields().len()).filter(is_written).collect();
+        let mut writer = match out {
+            Some(out) => {
+                let properties = parquet_file::writer_properties(1_000_000);
+                let schema = schema.project(&written)?.into();
+                Some(ArrowWriter::try_new(File::create(out)?, schema, Some(properties))?)
+            }
+            None => None,
+        };
+        let mut counts = PartialCounts::new(&self.summaries, 2026);
+        let mut passed = Passed { read: 0, annotated: 0 };
+        while let Some(batch) = download.next_batch()? {
+            let annotated = self.annotator.annotate(&batch)?;
+            counts.add(&annotated.batch)?;
+            passed.read += batch.num_rows() as u64;
+            passed.annotated += annotated.batch.num_rows() as u64;
+            if let Some(writer) = &mut writer {
+                writer.write(&annotated.batch.project(&written)?)?;
+            }
+        }
+        counts.finish()?;
+        if let Some(writer) = writer {
+            writer.close()?;
+        }
+        Ok(passed)
     }
 }

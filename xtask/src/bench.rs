@@ -1,4 +1,4 @@
-//! `cargo xtask generate` and `oracle`: they build the package `bisonflow-bench` and run it.
+//! `cargo xtask generate`, `oracle` and `bench`: they build the package `bisonflow-bench` and run it.
 
 use std::ffi::OsString;
 use std::process::Command;
@@ -25,19 +25,27 @@ pub(crate) fn oracle(arguments: &BenchArguments) -> Done {
     with_peers("oracle", arguments)
 }
 
+/// Times our software beside other software.
+pub(crate) fn bench(arguments: &BenchArguments) -> Done {
+    build("bisonflow-bench-peer")?;
+    with_peers("bench", arguments)
+}
+
 /// Runs a command that needs the other software and a folder for its data.
 fn with_peers(command: &str, arguments: &BenchArguments) -> Done {
     let mut program = program()?;
     let python = Venv::of("bench/requirements.txt")?.python();
-    program.arg(command).arg("--python").arg(python.get_program());
-    step(command, program.arg("--work").arg(target()?.join("bench")).args(&arguments.arguments))
+    program.arg(command).args(&arguments.arguments);
+    program.arg("--python").arg(python.get_program()).arg("--work").arg(target()?.join("bench"));
+    step(command, &mut program)
 }
 
 /// The program, built with optimization as its timings and its patience need it.
 fn program() -> Done<Command> {
-    step(
-        "bisonflow-bench",
-        cargo().args(["build", "--release", "--locked", "--quiet", "--package", "bisonflow-bench"]),
-    )?;
+    build("bisonflow-bench")?;
     Ok(Command::new(target()?.join("release/bisonflow-bench")))
+}
+
+fn build(package: &str) -> Done {
+    step(package, cargo().args(["build", "--release", "--locked", "--quiet", "--package", package]))
 }

@@ -1,4 +1,4 @@
-//! The commands of the README and of CI: `cargo xtask run`, `test`, `reference make`, `generate`, `oracle`.
+//! The commands of the README and of CI: `cargo xtask run`, `test`, `reference make`, `generate`, `oracle`, `bench`.
 
 #![expect(clippy::print_stdout, reason = "a tool that people run; its results go to standard output")]
 
@@ -36,6 +36,11 @@ enum Xtask {
     /// `--quick` takes a minute.
     #[command(disable_help_flag = true)]
     Oracle(bench::BenchArguments),
+    /// Time our software beside other software: `cargo xtask bench annotate` writes docs/performance.md.
+    ///
+    /// `--quick` takes small data, `--only build,lookup,text,parquet,memory` some pieces.
+    #[command(disable_help_flag = true)]
+    Bench(bench::BenchArguments),
 }
 
 #[derive(clap::Subcommand)]
@@ -51,6 +56,7 @@ fn main() -> ExitCode {
         Xtask::Reference(ReferenceCommand::Make) => reference::run(),
         Xtask::Generate(arguments) => bench::generate(&arguments),
         Xtask::Oracle(arguments) => bench::oracle(&arguments),
+        Xtask::Bench(arguments) => bench::bench(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -6,6 +6,7 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use bisonflow_bench::annotate_bench::{self, AnnotateArguments, MeasureArguments};
 use bisonflow_bench::oracle::{self, OracleArguments};
 use bisonflow_bench::protected_areas::ProtectedAreas;
 use clap::{Args, Parser};
@@ -19,6 +20,18 @@ enum Command {
     Generate(Generate),
     /// Compare the region index with GEOS and with an exact computation.
     Oracle(OracleArguments),
+    /// Time our software beside other software.
+    #[command(subcommand)]
+    Bench(Bench),
+    /// One measurement of a bench, in a process of its own.
+    #[command(hide = true)]
+    Measure(MeasureArguments),
+}
+
+#[derive(clap::Subcommand)]
+enum Bench {
+    /// The annotation: index, lookup, text and Parquet to annotated Parquet, memory.
+    Annotate(AnnotateArguments),
 }
 
 #[derive(clap::Subcommand)]
@@ -47,6 +60,10 @@ fn main() -> ExitCode {
     let done = match Command::parse() {
         Command::Generate(Generate::ProtectedAreas(arguments)) => protected_areas(&arguments),
         Command::Oracle(arguments) => oracle::run(&arguments),
+        Command::Bench(Bench::Annotate(arguments)) => annotate_bench::run(&arguments),
+        Command::Measure(arguments) => annotate_bench::measure(&arguments).map(|measured| {
+            println!("{}", annotate_bench::line(&measured));
+        }),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

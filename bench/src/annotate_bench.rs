@@ -1,0 +1,379 @@
+//! `bench annotate`: ours beside other software, on the same data and the same number of threads.
+//!
+//! Each measurement is a process of its own, so that its peak memory is its own, and bound to as many processors as
+//! it may use, so that each library sees just these. The figures end in a table here and in docs/performance.md.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use clap::Args;
+use serde_json::json;
+
+use crate::layers::{self, BenchLayer, real_file};
+use crate::measure::{Measured, repeat};
+use crate::ours::{Annotating, Ours};
+use crate::points::{self, Spread};
+use crate::protected_areas::ProtectedAreas;
+use crate::report::{Report, Row};
+use crate::text_data;
+
+/// Arguments of the bench.
+#[derive(Args, Debug)]
+pub struct AnnotateArguments {
+    /// The Python with the packages of bench/requirements.txt.
+    #[arg(long, default_value = "python3")]
+    python: PathBuf,
+    /// The folder for data.
+    #[arg(long, value_name = "DIR")]
+    work: PathBuf,
+    /// Small data: minutes instead of an hour. The figures are then no measure.
+    #[arg(long)]
+    quick: bool,
+    /// Only these pieces.
+    #[arg(long, value_delimiter = ',', default_values_t = PIECES.map(str::to_owned))]
+    only: Vec<String>,
+    /// Runs of each measurement; the median is told.
+    #[arg(long, default_value_t = 3)]
+    runs: usize,
+    /// Numbers of threads, one after the other.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 2])]
+    threads: Vec<usize>,
+    /// Where the table is written, besides the terminal. Default: docs/performance.md if all pieces are run in full,
+    /// else nowhere.
+    #[arg(long, value_name = "FILE.md")]
+    report: Option<PathBuf>,
+}
+
+/// The pieces of the bench.
+const PIECES: [&str; 5] = ["build", "lookup", "text", "parquet", "memory"];
+
+/// One measurement, as the process that makes it is told; it prints a [`Measured`].
+#[derive(Args, Debug)]
+pub struct MeasureArguments {
+    /// What is measured: build, lookup, annotate.
+    what: String,
+    /// A JSON file with what it is measured on.
+    plan: PathBuf,
+}
+
+/// What is measured.
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+struct Plan {
+    runs: usize,
+    amount: u64,
+    layers: Vec<BenchLayer>,
+    points: PathBuf,
+    source: PathBuf,
+    out: Option<PathBuf>,
+    columns: Vec<String>,
+    register: Option<PathBuf>,
+}
+
+/// Makes one measurement in this process.
+///
+/// # Errors
+/// Whatever keeps it from being made.
+pub fn measure(arguments: &MeasureArguments) -> Result<Measured, Box<dyn Error>> {
+    let plan: Plan = serde_json::from_slice(&std::fs::read(&arguments.plan)?)?;
+    match arguments.what.as_str() {
+        "build" => repeat(plan.runs, 1, || Ours::build(&plan.layers, false).map(|_| 0)).map_err(Into::into),
+        "lookup" => {
+            let ours = Ours::build(&plan.layers, true)?;
+            let (lon, lat) = points_of(&plan)?;
+            let mut answers = Vec::new();
+            let mut measured = repeat(plan.runs, plan.amount, || {
+                ours.locate(&lon, &lat).map(|found| {
+                    answers = found;
+                    0
+                })
+            })?;
+            measured.found = ours.pairs(&answers);
+            Ok(measured)
+        }
+        "annotate" => {
+            let annotating = Annotating::new(&plan.layers, plan.register.as_deref())?;
+            let columns: Vec<&str> = plan.columns.iter().map(String::as_str).collect();
+            repeat(plan.runs, plan.amount, || {
+                let passed = annotating.pass(&plan.source, plan.out.as_deref(), &columns)?;
+                Ok(passed.annotated)
+            })
+        }
+        other => Err(format!("no measurement is called {other}").into()),
+    }
+}
+
+fn points_of(plan: &Plan) -> Result<(Vec<f64>, Vec<f64>), Box<dyn Error>> {
+    let axis = |axis: &str| crate::oracle::read_f64(&plan.points.with_extension(axis));
+    let (mut lon, mut lat) = (axis("lon")?, axis("lat")?);
+    lon.truncate(plan.amount as usize);
+    lat.truncate(plan.amount as usize);
+    Ok((lon, lat))
+}
+
+/// The bench as it goes on.
+struct Bench<'a> {
+    arguments: &'a AnnotateArguments,
+    layers: Vec<BenchLayer>,
+    report: Report,
+}
+
+/// Runs the pieces and writes the table.
+///
+/// # Errors
+/// Data cannot be made, or our own software fails; a peer that fails is told in the table.
+pub fn run(arguments: &AnnotateArguments) -> Result<(), Box<dyn Error>> {
+    if let Some(found) = arguments.only.iter().find(|piece| !PIECES.contains(&piece.as_str())) {
+        return Err(format!("--only: expected some of {}, found {found:?}", PIECES.join(", ")).into());
+    }
+    std::fs::create_dir_all(&arguments.work)?;
+    let (layers, said) = layers::census_layers();
+    let mut report = Report::new(&said, arguments.quick, arguments.runs);
+    report.versions(&peer_versions(&arguments.python)?);
+    let mut bench = Bench { arguments, layers, report };
+    for piece in &arguments.only {
+        match piece.as_str() {
+            "build" => bench.build()?,
+            "lookup" => bench.lookup()?,
+            "text" => bench.text()?,
+            "parquet" => bench.parquet()?,
+            _ => bench.memory()?,
+        }
+    }
+    let table = bench.report.markdown();
+    let complete =
+        !arguments.quick && PIECES.iter().all(|piece| arguments.only.iter().any(|only| only == piece));
+    let path = arguments
+        .report
+        .clone()
+        .or_else(|| complete.then(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/performance.md")));
+    if let Some(path) = path {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        std::fs::write(&path, &table)?;
+        eprintln!("written: {}", path.display());
+    }
+    Ok(())
+}
+
+fn peer_versions(python: &Path) -> Result<String, Box<dyn Error>> {
+    let output = Command::new(python).arg(script()).arg("versions").stderr(Stdio::inherit()).output()?;
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+fn script() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("python/peers.py")
+}
+
+impl Bench<'_> {
+    fn pick(&self, full: u64, quick: u64) -> u64 {
+        if self.arguments.quick { quick } else { full }
+    }
+
+    fn protected_areas(&self) -> Result<BenchLayer, Box<dyn Error>> {
+        let (polygons, vertices) = (self.pick(250_000, 5_000), self.pick(40_000_000, 500_000));
+        layers::protected_areas(&self.arguments.work, ProtectedAreas { polygons, vertices, seed: 1 })
+    }
+
+    /// The layers without and with the one like PAD-US.
+    fn layer_sets(&self) -> Result<[(&'static str, Vec<BenchLayer>); 2], Box<dyn Error>> {
+        let mut all = self.layers.clone();
+        all.push(self.protected_areas()?);
+        Ok([("census layers", self.layers.clone()), ("census + PAD-like", all)])
+    }
+
+    /// Measures in a process bound to so many processors. Ours has no peer's name.
+    fn measured(
+        &self,
+        threads: usize,
+        what: &str,
+        peer: Option<&str>,
+        plan: &Plan,
+    ) -> Result<Measured, Box<dyn Error>> {
+        let file = self.arguments.work.join("plan.json");
+        std::fs::write(&file, serde_json::to_vec_pretty(plan)?)?;
+        let mut command = Command::new("taskset");
+        // The last processors: the first one has the most interrupts.
+        let processors = std::thread::available_parallelism()?.get();
+        let first = processors.saturating_sub(threads);
+        command.args(["-c", &format!("{first}-{}", processors - 1)]);
+        match peer {
+            // A program of its own, built beside this one.
+            Some("rstar") => command.arg(std::env::current_exe()?.with_file_name("bisonflow-bench-peer")),
+            Some(peer) => command.arg(&self.arguments.python).arg(script()).args([what, peer]),
+            None => command.arg(std::env::current_exe()?).args(["measure", what]),
+        };
+        eprintln!("{} {what}, {threads} threads, {} of it", peer.unwrap_or("ours"), plan.amount);
+        let output = command.arg(&file).stderr(Stdio::piped()).output()?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().to_owned();
+            return Err(format!("{}: {last}", output.status).into());
+        }
+        Ok(serde_json::from_slice(&output.stdout)?)
+    }
+
+    fn build(&mut self) -> Result<(), Box<dyn Error>> {
+        self.report.section("Building the index", "seconds");
+        for threads in self.arguments.threads.clone() {
+            for (name, layers) in self.layer_sets()? {
+                let large = layers.len() > self.layers.len();
+                let plan =
+                    Plan { runs: if large { 1 } else { self.arguments.runs }, layers, ..Plan::default() };
+                let measured = self.measured(threads, "build", None, &plan)?;
+                self.report.row(Row::seconds("bisonflow", threads, name, &measured));
+            }
+        }
+        Ok(())
+    }
+
+    fn lookup(&mut self) -> Result<(), Box<dyn Error>> {
+        self.report.section("Looking up points", "points/s");
+        let most = self.pick(5_000_000, 200_000);
+        for threads in self.arguments.threads.clone() {
+            for (name, layers) in self.layer_sets()? {
+                let large = layers.len() > self.layers.len();
+                for spread in [Spread::Uniform, Spread::Clustered] {
+                    let points = points::write(&self.arguments.work, spread, most as usize)?;
+                    let plan = |amount, runs| Plan {
+                        runs,
+                        amount,
+                        layers: layers.clone(),
+                        points: points.clone(),
+                        ..Plan::default()
+                    };
+                    let on = format!("{name}, {} points", spread.name());
+                    let ours = self.measured(threads, "lookup", None, &plan(most, self.arguments.runs))?;
+                    self.report.row(Row::rate("bisonflow", threads, &on, &ours, None));
+                    if spread == Spread::Clustered && !large {
+                        // Peers are compared on random points; clustered ones show the spread of our own.
+                        continue;
+                    }
+                    for (peer, amount) in PEERS {
+                        let amount = self.pick(if large { amount / 2 } else { amount }, 20_000);
+                        let runs = if large { 1 } else { self.arguments.runs };
+                        // geo answers on one thread; on more it would be our loop that is measured.
+                        if peer == "rstar" && threads > 1 {
+                            continue;
+                        }
+                        match self.measured(threads, "lookup", Some(peer), &plan(amount, runs)) {
+                            Ok(measured) => {
+                                let row = Row::rate(peer, threads, &on, &measured, Some(ours.rate()));
+                                self.report.row(row);
+                            }
+                            Err(error) => {
+                                self.report.row(Row::failed(peer, threads, &on, &error.to_string()))
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn annotate_plan(&self, source: PathBuf, amount: u64, core: bool, write: bool) -> Plan {
+        let out = write.then(|| self.arguments.work.join("annotated.parquet"));
+        let columns: Vec<String> = if core {
+            text_data::CORE.map(str::to_owned).to_vec()
+        } else {
+            bisonflow_occurrence::schema::columns().iter().map(|column| column.name.to_owned()).collect()
+        };
+        Plan {
+            runs: self.arguments.runs,
+            amount,
+            layers: self.layers.clone(),
+            source,
+            out,
+            columns,
+            register: real_file("riis/US-RIIS_MasterList.csv"),
+            ..Plan::default()
+        }
+    }
+
+    fn text(&mut self) -> Result<(), Box<dyn Error>> {
+        self.report.section("Text (257 columns) to Parquet", "records/s");
+        let records = self.pick(1_750_000, 50_000);
+        let source = text_data::text(&self.arguments.work, records, false)?;
+        for threads in self.arguments.threads.clone() {
+            for (set, core) in [("core columns", true), ("full table", false)] {
+                let plan = self.annotate_plan(source.clone(), records, core, true);
+                let ours = self.measured(threads, "annotate", None, &plan)?;
+                self.report.row(Row::rate("bisonflow, annotating and counting", threads, set, &ours, None));
+                for peer in ["polars", "duckdb"] {
+                    let on = format!("{set}, no annotation");
+                    match self.measured(threads, "text", Some(peer), &plan) {
+                        Ok(measured) => {
+                            self.report.row(Row::rate(peer, threads, &on, &measured, Some(ours.rate())));
+                        }
+                        Err(error) => self.report.row(Row::failed(peer, threads, &on, &error.to_string())),
+                    }
+                }
+            }
+            let plan = self.annotate_plan(source.clone(), records, true, false);
+            let ours = self.measured(threads, "annotate", None, &plan)?;
+            self.report.row(Row::rate("bisonflow, counts only", threads, "core columns", &ours, None));
+        }
+        Ok(())
+    }
+
+    fn parquet(&mut self) -> Result<(), Box<dyn Error>> {
+        self.report.section("Parquet (snapshot schema) to Parquet", "records/s");
+        let records = self.pick(1_750_000, 50_000);
+        for threads in self.arguments.threads.clone() {
+            for (name, absent) in [("nothing filtered", false), ("a third filtered", true)] {
+                let text = text_data::text(&self.arguments.work, records, absent)?;
+                let source = text_data::snapshot(&text)?;
+                for (set, core) in [("core columns", true), ("full table", false)] {
+                    let plan = self.annotate_plan(source.clone(), records, core, true);
+                    let measured = self.measured(threads, "annotate", None, &plan)?;
+                    let on = format!("{set}, {name}");
+                    self.report.row(Row::rate(
+                        "bisonflow, annotating and counting",
+                        threads,
+                        &on,
+                        &measured,
+                        None,
+                    ));
+                }
+                let plan = self.annotate_plan(source.clone(), records, true, false);
+                let measured = self.measured(threads, "annotate", None, &plan)?;
+                self.report.row(Row::rate("bisonflow, counts only", threads, name, &measured, None));
+            }
+        }
+        Ok(())
+    }
+
+    fn memory(&mut self) -> Result<(), Box<dyn Error>> {
+        self.report.section("Peak memory of a pass, the index included", "MB");
+        let records = self.pick(1_000_000, 50_000);
+        let text = text_data::text(&self.arguments.work, records, false)?;
+        let source = text_data::snapshot(&text)?;
+        let threads = self.arguments.threads.iter().copied().max().unwrap_or(1);
+        for times in [1, 50] {
+            let source = if times == 1 { source.clone() } else { text_data::repeated(&source, times)? };
+            let amount = records * times as u64;
+            let plan = Plan { runs: 1, ..self.annotate_plan(source, amount, true, true) };
+            let measured = self.measured(threads, "annotate", None, &plan)?;
+            self.report.row(Row::memory("bisonflow", threads, &format!("{amount} records"), &measured));
+        }
+        Ok(())
+    }
+}
+
+/// The peers of the lookup, and how many points each is given: the slower ones fewer, as their time does not
+/// depend on it but for what they prepare.
+const PEERS: [(&str, u64); 5] = [
+    ("rstar", 2_000_000),
+    ("sedonadb", 1_000_000),
+    ("shapely", 1_000_000),
+    ("geopandas", 200_000),
+    ("duckdb", 200_000),
+];
+
+/// What a measurement says, as a line of JSON.
+pub fn line(measured: &Measured) -> String {
+    json!(measured).to_string()
+}
