@@ -94,7 +94,7 @@ impl RustPeer {
     fn pairs(&self, lon: &[f64], lat: &[f64]) -> u64 {
         let places = lon.iter().zip(lat);
         let found = places.map(|(&x, &y)| {
-            let candidates = self.tree.locate_in_envelope_intersecting(&AABB::from_point([x, y]));
+            let candidates = self.tree.locate_in_envelope_intersecting(AABB::from_point([x, y]));
             candidates.filter(|candidate| self.regions[candidate.data].contains(&Coord { x, y })).count()
                 as u64
         });
