@@ -33,6 +33,25 @@ impl Checklist {
         self.0 == "backbone"
     }
 
+    /// Whether it is the Catalogue of Life: keys of digits and letters.
+    pub fn is_col(&self) -> bool {
+        self.0 == "col"
+    }
+
+    /// The key that GBIF's services know it by: the UUID behind a name, else the text itself.
+    ///
+    /// ```
+    /// use bisonflow_contract::Checklist;
+    /// assert_eq!(Checklist::from("COL".to_owned()).gbif_key(), "7ddf754f-d193-4cc9-b351-99906754a03b");
+    /// ```
+    pub fn gbif_key(&self) -> &str {
+        match self.0.as_str() {
+            "backbone" => BACKBONE_KEY,
+            "col" => COL_KEY,
+            key => key,
+        }
+    }
+
     /// The name or UUID.
     pub fn as_str(&self) -> &str {
         &self.0

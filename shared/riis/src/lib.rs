@@ -1,4 +1,5 @@
-//! The US Register of Introduced and Invasive Species (RIIS): reading it and asking it about a record.
+//! The US Register of Introduced and Invasive Species (RIIS): reading it, asking it about a record, and
+//! resolving its names.
 //!
 //! ```
 //! use bisonflow_riis::{Assessment, MatchedKey, Register};
@@ -22,6 +23,7 @@ mod error;
 mod outcome;
 mod region;
 mod register;
+pub mod resolve;
 mod table;
 
 pub use assessment::Assessment;

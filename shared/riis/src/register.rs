@@ -61,10 +61,6 @@ impl Register {
         let mut claims: FxHashMap<Box<str>, [Vec<Listing>; RiisRegion::ALL.len()]> = FxHashMap::default();
         table.for_each(|row| {
             rows[row.region as usize] += 1;
-            let Some(key) = row.key else {
-                rows_without_key += 1;
-                return Ok(());
-            };
             if let Some(found) = row.checklist {
                 let first = checklist.get_or_insert_with(|| found.clone());
                 if *first != found {
@@ -76,6 +72,10 @@ impl Register {
                     });
                 }
             }
+            let Some(key) = row.key else {
+                rows_without_key += 1;
+                return Ok(());
+            };
             let listing = Listing {
                 occurrence_id: row.occurrence_id.into(),
                 assessment: row.assessment,
@@ -301,6 +301,9 @@ mod tests {
         assert_eq!(register.checklist().as_str(), "col");
         assert_eq!((register.rows(), register.rows_without_key()), (2, 1));
         assert!(v1("L48,a,Invasive,1,id1\n").checklist().is_backbone());
+        // Rows without a key say the checklist as well.
+        let bare = text.replace("5WZLF", "").replace(",2,id2,,", ",2,id2,,col");
+        assert_eq!(Register::read("riis.csv", bare.as_bytes()).unwrap().checklist().as_str(), "col");
     }
 
     #[test]

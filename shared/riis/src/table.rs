@@ -41,14 +41,7 @@ pub(crate) struct Table<'a> {
 impl<'a> Table<'a> {
     /// Reads the header. A byte order mark is skipped.
     pub(crate) fn open(name: &'a str, bytes: &'a [u8]) -> Result<Table<'a>, RiisError> {
-        let text = std::str::from_utf8(bytes).map_err(|error| {
-            let line_breaks = bytes[..error.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count();
-            RiisError::NotUtf8 { register: name.into(), line: line_breaks as u64 + 1 }
-        })?;
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        if text.trim().is_empty() {
-            return Err(RiisError::Empty { register: name.into() });
-        }
+        let text = text_of(name, bytes)?;
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
         let header =
             reader.headers().map_err(|source| RiisError::Csv { register: name.into(), source })?.clone();
@@ -107,7 +100,7 @@ impl<'a> Table<'a> {
 
 impl Columns {
     fn find(register: &str, header: &StringRecord) -> Result<Columns, RiisError> {
-        let position = |name: &str| header.iter().position(|column| is_called(column, name));
+        let position = |name: &str| find_column(header, name);
         let first_of = |purpose, names: &[&str]| {
             names.iter().find_map(|name| position(name)).ok_or_else(|| RiisError::NoColumn {
                 register: register.into(),
@@ -126,6 +119,24 @@ impl Columns {
             is_resolved: resolved.is_some(),
         })
     }
+}
+
+/// The register's text without its byte order mark; it is not empty.
+pub(crate) fn text_of<'a>(name: &str, bytes: &'a [u8]) -> Result<&'a str, RiisError> {
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let line_breaks = bytes[..error.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count();
+        RiisError::NotUtf8 { register: name.into(), line: line_breaks as u64 + 1 }
+    })?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if text.trim().is_empty() {
+        return Err(RiisError::Empty { register: name.into() });
+    }
+    Ok(text)
+}
+
+/// The position of the column of this name.
+pub(crate) fn find_column(header: &StringRecord, name: &str) -> Option<usize> {
+    header.iter().position(|column| is_called(column.trim(), name))
 }
 
 /// Whether a column has this name; version 1 writes spaces where version 2 writes underscores.
