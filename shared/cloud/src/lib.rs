@@ -1,4 +1,5 @@
-//! Narrow ports to AWS, their adapters and in-memory fakes, one telemetry set-up.
+//! Narrow ports to AWS, their adapters and in-memory fakes, one telemetry set-up; and the client of GBIF's species
+//! match service.
 
 pub mod aws;
 pub mod catalog;
@@ -9,6 +10,7 @@ pub mod job_queue;
 pub mod reference;
 pub mod run_store;
 pub mod runtime;
+pub mod species_match;
 pub mod store;
 pub mod summarize;
 pub mod tokens;

@@ -179,10 +179,17 @@ pub struct TaxonKeyShapes {
 }
 
 impl TaxonKeyShapes {
-    /// Whether these keys can belong to `checklist`: at most 1 % of another shape. Only the Backbone's have
-    /// a shape of their own.
+    /// Whether these keys can belong to `checklist`. The Backbone's are all digits: at most 1 % are otherwise.
+    /// Of the Catalogue of Life's few are all digits: at most 10 %. Of other checklists nothing is known.
     pub fn fit(&self, checklist: &Checklist) -> bool {
-        !checklist.is_backbone() || self.other * 100 <= self.numeric + self.other
+        let keys = self.numeric + self.other;
+        if checklist.is_backbone() {
+            self.other * 100 <= keys
+        } else if checklist.is_col() {
+            self.numeric * 10 <= keys
+        } else {
+            true
+        }
     }
 }
 

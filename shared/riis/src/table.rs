@@ -140,7 +140,7 @@ pub(crate) fn find_column(header: &StringRecord, name: &str) -> Option<usize> {
 }
 
 /// Whether a column has this name; version 1 writes spaces where version 2 writes underscores.
-fn is_called(column: &str, name: &str) -> bool {
+pub(crate) fn is_called(column: &str, name: &str) -> bool {
     let fold = |byte: u8| if byte == b' ' { b'_' } else { byte.to_ascii_lowercase() };
     column.bytes().map(fold).eq(name.bytes().map(fold))
 }

@@ -120,6 +120,39 @@ async fn keys_of_another_checklist_are_bad_reference_data() {
 }
 
 #[tokio::test]
+async fn a_register_of_the_catalogue_of_life_takes_no_records_of_the_backbone() {
+    let numeric = TaxonKeyShapes { numeric: 99, other: 1, none: 10 };
+    let letters = TaxonKeyShapes { numeric: 10, other: 90, none: 0 };
+    let half = TaxonKeyShapes { numeric: 50, other: 50, none: 0 };
+    let col = || Checklist::from("col".to_owned());
+    for (options, checklist, taxon_keys, expected) in [
+        (json!({}), col(), letters, None),
+        (json!({}), Checklist::unknown(), letters, None),
+        (json!({"checklist": "col"}), Checklist::unknown(), half, None),
+        (json!({}), col(), numeric, None), // the download itself says so
+        (json!({}), Checklist::backbone(), numeric, Some("of the checklist backbone, the register's of col")),
+        (json!({}), Checklist::unknown(), numeric, Some("register's checklist col: 99 of 100 are numeric")),
+        (json!({}), Checklist::unknown(), half, Some("50 of 100 are numeric")),
+    ] {
+        let store = store().await;
+        let register = "locality,taxonRank,Introduced or Invasive,occurrenceID,gbif_res_taxonkey,checklist\n\
+                        L48,Species,Invasive,id1,5WZLF,col\nL48,Species,Invasive,id2,,col\n";
+        store.put("reference/riis.csv", register).await.unwrap();
+        let plan = plan(&store, options.clone()).await;
+        let mut landing = land(&store, &plan, &[&[6]]).await;
+        (landing.checklist, landing.taxon_keys) = (checklist, taxon_keys);
+        write_landing(&store, &landing).await;
+        match (count(&store, &plan).await, expected) {
+            (Ok(_), None) => {}
+            (Err(StepError::BadReferenceData(text)), Some(expected)) => {
+                assert!(text.contains(expected) && text.contains("bisonflow riis resolve"), "{text}");
+            }
+            (found, _) => panic!("{options} {landing:?}: {found:?}"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_records_of_a_snapshot_are_filled_in() {
     let store = store().await;
     let folder = tempfile::tempdir().unwrap();

@@ -7,7 +7,7 @@ use csv::StringRecord;
 use super::decision::Finding;
 use super::query::NameQuery;
 use crate::error::RiisError;
-use crate::table::{Table, find_column, text_of};
+use crate::table::{Table, find_column, is_called, text_of};
 
 /// The columns that resolving adds, in their order; those of an earlier resolving are replaced.
 pub(super) const ADDED: [&str; 6] = [
@@ -53,10 +53,8 @@ impl Sheet {
         let csv_error = |source| RiisError::Csv { register: name.into(), source };
         let mut reader = csv::Reader::from_reader(text.as_bytes());
         let whole = reader.headers().map_err(csv_error)?.clone();
-        // Only beside resolved keys is a column `checklist` ours.
-        let is_resolved = whole.iter().any(|column| column.trim() == ADDED[0]);
         let keep: Vec<bool> =
-            whole.iter().map(|column| !(is_resolved && ADDED.contains(&column.trim()))).collect();
+            whole.iter().map(|column| !ADDED.iter().any(|added| is_called(column.trim(), added))).collect();
         let kept = |record: &StringRecord| -> StringRecord {
             record.iter().zip(&keep).filter(|(_, keep)| **keep).map(|(cell, _)| cell).collect()
         };
