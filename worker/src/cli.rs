@@ -3,17 +3,20 @@
 use std::io::IsTerminal;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use bisonflow_cloud::runtime::{self, Logs};
+use bisonflow_cloud::species_match::Settings;
 use bisonflow_cloud::{RunStore, Store};
 use bisonflow_contract::input::Options;
 use bisonflow_contract::{Checklist, RunId, S3Uri, StepError};
-use clap::{Args, Parser};
+use bisonflow_riis::resolve::{Api, Rules};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use tokio::runtime::Runtime;
 
 use crate::land::{LandRequest, land};
 use crate::location::Location;
-use crate::{annotate, control, report, run, sample};
+use crate::{annotate, control, report, resolve, run, sample};
 
 /// Turns GBIF occurrence downloads into a catalogued, annotated and counted data set.
 ///
@@ -38,6 +41,72 @@ pub enum Command {
     Annotate(AnnotateArguments),
     /// Merge the partial counts of a run into its summary tables and close its ledger.
     Summarize(SummarizeArguments),
+    /// What concerns the US Register of Introduced and Invasive Species.
+    #[command(subcommand)]
+    Riis(RiisCommand),
+}
+
+/// Commands of `bisonflow riis`.
+#[derive(Debug, Subcommand)]
+pub enum RiisCommand {
+    /// Look up the register's names in a checklist of GBIF, so that its keys are those of the records.
+    ///
+    /// Writes <register>_annotated_YYYY_MM_DD.csv, to be used as the register, and
+    /// <register>_unresolved_YYYY_MM_DD.csv, the rows that need a person's eye and why. What the service answers
+    /// is kept: run the same again to go on after an interruption.
+    ///
+    /// Example: bisonflow riis resolve US-RIIS_MasterList.csv --checklist col --out DIR
+    Resolve(ResolveArguments),
+}
+
+/// Arguments of `bisonflow riis resolve`.
+#[derive(Args, Debug)]
+pub struct ResolveArguments {
+    /// The register as CSV, version 1 or 2, as published or resolved before.
+    #[arg(value_name = "RIIS.CSV")]
+    register: PathBuf,
+    /// The checklist of the records: backbone, col (Catalogue of Life), or a GBIF checklist key.
+    #[arg(long, value_name = "backbone|col|KEY")]
+    checklist: String,
+    /// The folder for the results; made if absent.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// The version of GBIF's species match service; v1 knows the Backbone only.
+    #[arg(long, value_enum, default_value_t = ApiVersion::V2)]
+    api: ApiVersion,
+    /// The server.
+    #[arg(long, value_name = "URL", default_value = "https://api.gbif.org")]
+    server: String,
+    /// At most so many requests a second.
+    #[arg(long, value_name = "N", default_value_t = 30.0)]
+    rate: f64,
+    /// At most so many requests at once.
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    concurrency: usize,
+    /// How many seconds the service may answer nothing before we give up.
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    patience: u64,
+    /// Take a spelling variant only if the service is more confident than this, in percent.
+    #[arg(long, value_name = "PERCENT", default_value_t = Rules::default().variant_confidence)]
+    variant_confidence: u8,
+    /// The file that keeps what the service answers. Default: species-match-answers in --out.
+    #[arg(long, value_name = "FILE")]
+    answers: Option<PathBuf>,
+    /// Ask again for answers older than so many days: checklists change.
+    #[arg(long, value_name = "DAYS", default_value_t = 30)]
+    max_age_days: u64,
+    /// How GBIF can reach you (an e-mail address or URL): sent with every request.
+    #[arg(long, value_name = "TEXT")]
+    contact: Option<String>,
+}
+
+/// A version of GBIF's species match service.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum ApiVersion {
+    /// Any checklist.
+    V2,
+    /// The Backbone only.
+    V1,
 }
 
 /// Arguments of `bisonflow run`.
@@ -204,6 +273,34 @@ pub fn execute(command: Command) -> Result<(), StepError> {
             let run = RunStore::new(&Store::open(&arguments.root)?, &arguments.run_id);
             report::print(&run::summarize(&run, handle)?)
         }
+        Command::Riis(RiisCommand::Resolve(arguments)) => {
+            report::print_lines(&resolve::resolve(&resolve_request(arguments), handle)?.lines())
+        }
+    }
+}
+
+fn resolve_request(arguments: ResolveArguments) -> resolve::ResolveRequest {
+    let mut settings = Settings {
+        server: arguments.server,
+        api: match arguments.api {
+            ApiVersion::V2 => Api::V2,
+            ApiVersion::V1 => Api::V1,
+        },
+        requests_per_second: arguments.rate,
+        concurrency: arguments.concurrency,
+        patience: Duration::from_secs(arguments.patience),
+        ..Settings::gbif(Checklist::from(arguments.checklist))
+    };
+    if let Some(contact) = arguments.contact {
+        settings.user_agent += &format!(" {contact}");
+    }
+    resolve::ResolveRequest {
+        register: arguments.register,
+        out: arguments.out,
+        answers: arguments.answers,
+        max_age: Duration::from_secs(arguments.max_age_days.saturating_mul(24 * 60 * 60)),
+        settings,
+        rules: Rules { variant_confidence: arguments.variant_confidence },
     }
 }
 

@@ -11,6 +11,7 @@ pub mod location;
 pub mod object_file;
 pub mod progress;
 pub mod report;
+pub mod resolve;
 pub mod run;
 #[cfg(test)]
 mod run_tests;

@@ -46,9 +46,12 @@ pub struct StandIn {
     shared: Arc<Shared>,
 }
 
+/// What to do with a request whose URL was seen so often before.
+type Behave = dyn Fn(&Seen, usize) -> Behaviour + Send + Sync;
+
 struct Shared {
     latency: Duration,
-    behave: Box<dyn Fn(&Seen, usize) -> Behaviour + Send + Sync>,
+    behave: Box<Behave>,
     seen: Mutex<Vec<Seen>>,
     counts: Mutex<HashMap<Url, usize>>,
     at_once: AtomicUsize,

@@ -1,0 +1,192 @@
+//! `bisonflow riis resolve`, the program itself, against a stand-in for GBIF's species match service.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use bisonflow_cloud::species_match::stand_in::{Behaviour, Seen, StandIn};
+use bisonflow_riis::Register;
+
+const HEADER: &str = "\u{feff}locality,scientificName,scientificNameAuthorship,taxonRank,Introduced or Invasive,\
+                      kingdom,GBIF taxonKey,occurrenceID\n";
+
+/// A register of so many names, with the two that must stay apart from their species.
+fn register(dir: &Path, names: usize) -> PathBuf {
+    let mut text = HEADER.to_owned();
+    text += "L48,Phragmites australis ssp. australis,(Cav.) Trin. ex Steud.,Subspecies,Introduced,Plantae,7226752,reed\n";
+    text += "AK,Canis lupus familiaris,\"Linnaeus, 1758\",Subspecies,Invasive,Animalia,6164210,dog\n";
+    for n in 2..names {
+        text += &format!("L48,Aus bus{n},L.,Species,Invasive,Plantae,{n},row{n}\n");
+    }
+    let path = dir.join("register.csv");
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+/// The Catalogue of Life, as far as the test needs it: it sinks both subspecies into their species.
+fn catalogue_of_life(seen: &Seen) -> Behaviour {
+    assert_eq!(seen.parameter("checklistKey"), "7ddf754f-d193-4cc9-b351-99906754a03b");
+    let (name, rank) = (seen.parameter("scientificName"), seen.parameter("taxonRank"));
+    let key: String =
+        name.split(' ').map(|word| &word[..1]).chain([name.len().to_string().as_str()]).collect();
+    let species = name.split(' ').take(2).collect::<Vec<_>>().join(" ");
+    let (status, accepted) = match rank.as_str() {
+        "SUBSPECIES" => (
+            "SYNONYM",
+            format!(r#"{{"key":"WHOLE","name":"{species}","rank":"SPECIES","status":"ACCEPTED"}}"#),
+        ),
+        _ => ("ACCEPTED", "null".to_owned()),
+    };
+    Behaviour::Answer(format!(
+        r#"{{"usage":{{"key":"{key}","name":"{name}","rank":"{rank}","status":"{status}"}},"acceptedUsage":{accepted},
+        "classification":[{{"key":"E","name":"Eukaryota","rank":"DOMAIN"}},{{"key":"K","name":"{}","rank":"KINGDOM"}}],
+        "diagnostics":{{"matchType":"EXACT","confidence":98}},"synonym":{}}}"#,
+        seen.parameter("kingdom"),
+        status == "SYNONYM"
+    ))
+}
+
+fn command(register: &Path, server: &StandIn, out: &Path) -> Command {
+    command_at("1000", register, server, out)
+}
+
+fn command_at(rate: &str, register: &Path, server: &StandIn, out: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bisonflow"));
+    command.args([
+        "riis",
+        "resolve",
+        "--checklist",
+        "col",
+        "--rate",
+        rate,
+        "--server",
+        server.url(),
+        "--out",
+    ]);
+    command.arg(out).arg(register).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn finish(child: Child) -> (Output, String) {
+    let output = child.wait_with_output().unwrap();
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    (output, said)
+}
+
+/// Names of the files in a folder whose names end so, sorted.
+fn files(dir: &Path, extension: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(dir).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.retain(|name| name.ends_with(extension));
+    names.sort();
+    names
+}
+
+#[test]
+fn a_killed_resolve_goes_on_where_it_was_and_subspecies_stay_apart() {
+    let dir = tempfile::tempdir().unwrap();
+    let register = register(dir.path(), 120);
+    let out = dir.path().join("out");
+    let server = StandIn::start(Duration::from_millis(20), |seen, _| catalogue_of_life(seen)).unwrap();
+    let mut child = command(&register, &server, &out).spawn().unwrap();
+    let started = Instant::now();
+    while server.seen().len() < 40 {
+        assert!(started.elapsed() < Duration::from_secs(60), "{}", finish(child).1);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap(); // SIGKILL
+    child.wait().unwrap();
+    assert!(files(&out, ".csv").is_empty(), "{:?}", files(&out, ".csv"));
+    let before = server.seen().len();
+
+    let (output, said) = finish(command(&register, &server, &out).spawn().unwrap());
+    assert!(output.status.success(), "{said}");
+    // Asked twice is at most what was on its way when the kill came.
+    let asked = server.seen().len();
+    assert!((120..=124).contains(&asked), "{before} requests, then {}", asked - before);
+    let known = format!("120 rows, 120 names, {} of them known before", 120 - (asked - before));
+    assert!(said.contains(&known), "{said}");
+
+    let names = files(&out, ".csv");
+    assert_eq!(names.len(), 2, "{names:?}");
+    assert!(names[0].starts_with("register_annotated_20") && names[1].starts_with("register_unresolved_20"));
+    let annotated = std::fs::read(out.join(&names[0])).unwrap();
+    let resolved = Register::read(&names[0], &annotated).unwrap();
+    assert_eq!((resolved.checklist().as_str(), resolved.rows()), ("col", 120));
+    let listed = |state: &str, key: &str| resolved.assess(Some(state), None, Some(key), None).occurrence_id;
+    assert_eq!((listed("KS", "Pasa35"), listed("AK", "Clf22")), (Some("reed"), Some("dog")));
+    assert_eq!((listed("KS", "WHOLE"), listed("AK", "WHOLE")), (None, None));
+    let unresolved = std::fs::read_to_string(out.join(&names[1])).unwrap();
+    assert_eq!(unresolved.matches(",broader_synonym,").count(), 2, "{unresolved}");
+
+    // Once more: nothing is asked, and the bytes are the same.
+    let (output, said) = finish(command(&register, &server, &out).spawn().unwrap());
+    assert!(output.status.success(), "{said}");
+    assert_eq!(server.seen().len(), asked);
+    assert_eq!(std::fs::read(out.join(&names[0])).unwrap(), annotated);
+}
+
+#[test]
+fn what_cannot_be_resolved_ends_with_its_exit_code_and_no_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let good = register(dir.path(), 4);
+    let bad = dir.path().join("bad.csv");
+    std::fs::write(&bad, format!("{HEADER}L48,Aus bus,L.,Species,native,Plantae,1,row1\n")).unwrap();
+    let nothing = StandIn::start(Duration::ZERO, |_, _| {
+        Behaviour::Answer(r#"{"diagnostics":{"matchType":"NONE","confidence":100},"synonym":false}"#.into())
+    })
+    .unwrap();
+    let throttles =
+        StandIn::start(Duration::ZERO, |_, _| Behaviour::Status(429, vec!["Retry-After: 3600".into()]))
+            .unwrap();
+    let out = dir.path().join("out");
+    for (register, server, extra, code, sentence) in [
+        (&bad, &nothing, vec![], 65, "line 2: status \\\"native\\\" in column"),
+        (
+            &good,
+            &nothing,
+            vec![],
+            65,
+            "none of its 4 rows has a name that the checklist col has (no_match 4)",
+        ),
+        (
+            &good,
+            &throttles,
+            vec![],
+            75,
+            "run the same again later, at a lower rate; what was answered is kept",
+        ),
+        (&good, &nothing, vec!["--api", "v1"], 64, "knows the Backbone only"),
+        (&good, &nothing, vec!["--concurrency", "0"], 64, "expected more than 0"),
+        (&dir.path().join("absent.csv"), &nothing, vec![], 64, "absent.csv: cannot be read"),
+    ] {
+        let (output, said) = finish(command(register, server, &out).args(extra).spawn().unwrap());
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        assert!(said.contains(sentence), "{said}\n  lacks {sentence}");
+        assert!(!out.exists() || files(&out, ".csv").is_empty());
+    }
+}
+
+/// Not a check but a figure: `cargo test --release -p bisonflow --test resolve -- --ignored --nocapture`.
+#[test]
+#[ignore = "takes minutes"]
+fn fifteen_thousand_names_at_50_ms_a_request() {
+    let dir = tempfile::tempdir().unwrap();
+    let register = register(dir.path(), 15_000);
+    let server = StandIn::start(Duration::from_millis(50), |seen, _| catalogue_of_life(seen)).unwrap();
+    for (rate, concurrency) in [("30", "4"), ("100", "8")] {
+        let out = dir.path().join(rate);
+        let started = Instant::now();
+        let mut command = command_at(rate, &register, &server, &out);
+        let (output, said) =
+            finish(command.args(["--concurrency", concurrency]).env("RUST_LOG", "warn").spawn().unwrap());
+        assert!(output.status.success(), "{said}");
+        let seconds = started.elapsed().as_secs_f64();
+        eprintln!(
+            "{rate}/s at most, {concurrency} at once: {seconds:.1} s, {:.1} names/s",
+            15_000.0 / seconds
+        );
+    }
+}
