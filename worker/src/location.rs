@@ -144,8 +144,16 @@ impl Location {
             match &file.open {
                 Opener::Local(_) => {
                     let mut reader = file.open()?;
-                    std::io::copy(&mut reader, &mut hash)
-                        .map_err(|error| StepError::SourceUnavailable(format!("{}: {error}", file.uri)))?;
+                    let mut buffer = vec![0; 1 << 16];
+                    loop {
+                        let read = reader
+                            .read(&mut buffer)
+                            .map_err(|error| StepError::SourceUnavailable(format!("{}: {error}", file.uri)))?;
+                        if read == 0 {
+                            break;
+                        }
+                        hash.update(&buffer[..read]);
+                    }
                 }
                 Opener::Object(..) => {
                     hash.update(format!("{}\n{:?}\n{}\n", file.uri, file.e_tag, file.bytes).as_bytes());
