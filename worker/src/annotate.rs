@@ -256,7 +256,7 @@ pub fn annotate(
 }
 
 /// The threads that a command works on.
-fn pool(threads: Option<NonZeroUsize>) -> Result<ThreadPool, StepError> {
+pub(crate) fn pool(threads: Option<NonZeroUsize>) -> Result<ThreadPool, StepError> {
     let threads = threads.map_or(0, NonZeroUsize::get); // 0 is one for each core
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)

@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bisonflow_annotation::Columns;
 use bisonflow_cloud::runtime::{self, Logs};
 use bisonflow_cloud::species_match::Settings;
 use bisonflow_cloud::{RunStore, Store};
@@ -12,10 +13,11 @@ use bisonflow_contract::input::Options;
 use bisonflow_contract::{Checklist, RunId, S3Uri, StepError};
 use bisonflow_riis::resolve::{Api, Rules};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
 
 use crate::land::{LandRequest, land};
 use crate::location::Location;
+use crate::one_pass::{OnePassRequest, one_pass};
 use crate::{annotate, control, report, resolve, run, sample};
 
 /// Turns GBIF occurrence downloads into a catalogued, annotated and counted data set.
@@ -37,8 +39,13 @@ pub enum Command {
     Sample(SampleArguments),
     /// Land a download as Parquet.
     Land(LandArguments),
-    /// Annotate one subset of a run that is landed and counted.
-    Annotate(AnnotateArguments),
+    /// Annotate one file in one pass, or one subset of a run that is landed and counted.
+    ///
+    /// Example: bisonflow annotate --source occurrences.zip --layers layers.toml --riis US-RIIS_MasterList.csv --out DIR
+    ///
+    /// Writes DIR/annotated.parquet (the records that pass the filters, their regions and status) and
+    /// DIR/counts/<summary>.parquet. A Parquet file of which every record passes is copied, not encoded again.
+    Annotate(Box<AnnotateArguments>),
     /// Merge the partial counts of a run into its summary tables and close its ledger.
     Summarize(SummarizeArguments),
     /// What concerns the US Register of Introduced and Invasive Species.
@@ -177,15 +184,33 @@ pub struct LandArguments {
 /// Arguments of `bisonflow annotate`.
 #[derive(Args, Debug)]
 pub struct AnnotateArguments {
+    /// A file to annotate in one pass: a Darwin Core archive, simple CSV, text or Parquet.
+    #[arg(long, value_name = "FILE", requires_all = ["riis", "out"], conflicts_with_all = ["root", "run_id", "generation"],
+          required_unless_present_all = ["root", "run_id", "generation"])]
+    source: Option<PathBuf>,
+    /// With --source: the layers, as a TOML file beside its sources. Default: US counties at 1:10 million.
+    #[arg(long, value_name = "LAYERS.TOML", requires = "source")]
+    layers: Option<PathBuf>,
+    /// With --source: the register as CSV, or "none" to do without.
+    #[arg(long, value_name = "FILE|none", requires = "source")]
+    riis: Option<String>,
+    /// With --source: the folder for the results; made if absent.
+    #[arg(long, value_name = "DIR", requires = "source")]
+    out: Option<PathBuf>,
+    /// With --source: which columns of the file to keep beside the new ones: core (18 of them), full, or their names
+    /// with commas between; "none" to count only. Filters see all that is kept: leave countrycode,
+    /// occurrencestatus, taxonrank, basisofrecord and issue in, or what they say counts as blank.
+    #[arg(long, value_name = "core|full|none|a,b,c", default_value = "full")]
+    columns: String,
     /// The folder or s3://BUCKET that holds the run.
-    #[arg(long, value_name = "DIR|s3://")]
-    root: String,
+    #[arg(long, value_name = "DIR|s3://", requires_all = ["run_id", "generation"])]
+    root: Option<String>,
     /// The run.
-    #[arg(long)]
-    run_id: RunId,
+    #[arg(long, requires = "root")]
+    run_id: Option<RunId>,
     /// The generation of the run that the subset belongs to.
-    #[arg(long)]
-    generation: u32,
+    #[arg(long, requires = "root")]
+    generation: Option<u32>,
     /// Which subset, from 0. In an AWS Batch array the index of the child says it.
     #[arg(long, env = "AWS_BATCH_JOB_ARRAY_INDEX", default_value_t = 0)]
     subset: usize,
@@ -264,11 +289,7 @@ pub fn execute(command: Command) -> Result<(), StepError> {
             let landing = land(&request, handle)?;
             report::print_landing(&store, &landing)
         }
-        Command::Annotate(arguments) => {
-            let run = RunStore::new(&Store::open(&arguments.root)?, &arguments.run_id);
-            let AnnotateArguments { generation, subset, threads, .. } = arguments;
-            annotate::annotate(&run, generation, subset, threads, handle).map(|_| ())
-        }
+        Command::Annotate(arguments) => annotate(*arguments, handle),
         Command::Summarize(arguments) => {
             let run = RunStore::new(&Store::open(&arguments.root)?, &arguments.run_id);
             report::print(&run::summarize(&run, handle)?)
@@ -304,6 +325,30 @@ fn resolve_request(arguments: ResolveArguments) -> resolve::ResolveRequest {
     }
 }
 
+fn annotate(arguments: AnnotateArguments, handle: &Handle) -> Result<(), StepError> {
+    let AnnotateArguments { source, layers, riis, out, columns, root, run_id, generation, subset, threads } =
+        arguments;
+    if let (Some(root), Some(run_id), Some(generation)) = (root, run_id, generation) {
+        let run = RunStore::new(&Store::open(&root)?, &run_id);
+        return annotate::annotate(&run, generation, subset, threads, handle).map(|_| ());
+    }
+    let (Some(source), Some(riis), Some(out)) = (source, riis, out) else {
+        return Err(StepError::invalid(
+            "annotate",
+            "found neither --source, --riis and --out nor --root, --run-id and --generation",
+        ));
+    };
+    let columns = match &*columns {
+        "none" => None,
+        "core" => Some(Columns::Core),
+        "full" => Some(Columns::Full),
+        names => Some(Columns::These(names.split(',').map(|name| name.trim().to_lowercase()).collect())),
+    };
+    let riis = (riis != "none").then(|| riis.into());
+    let request = OnePassRequest { source, layers, riis, out, columns, threads };
+    report::print_one_pass(&one_pass(&request, handle)?)
+}
+
 fn options(arguments: &RunArguments) -> Result<Options, StepError> {
     let json: serde_json::Value =
         serde_json::from_str(&arguments.options).map_err(|error| StepError::invalid("--options", error))?;
@@ -324,5 +369,21 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Command::command().debug_assert();
+    }
+
+    #[test]
+    fn annotate_takes_a_file_or_a_subset_of_a_run() {
+        for (arguments, is_right) in [
+            ("--source a.zip --riis none --out d", true),
+            ("--source a.zip --riis none --out d --columns core --threads 2", true),
+            ("--root d --run-id r --generation 1 --subset 3", true),
+            ("--source a.zip --out d", false),
+            ("--root d --run-id r", false),
+            ("--source a.zip --riis none --out d --root d --run-id r --generation 1", false),
+            ("", false),
+        ] {
+            let words = ["bisonflow", "annotate"].into_iter().chain(arguments.split_whitespace());
+            assert_eq!(Command::try_parse_from(words).is_ok(), is_right, "{arguments}");
+        }
     }
 }

@@ -9,6 +9,7 @@ pub mod control;
 pub mod land;
 pub mod location;
 pub mod object_file;
+pub mod one_pass;
 pub mod progress;
 pub mod report;
 pub mod resolve;

@@ -7,6 +7,7 @@ use bisonflow_contract::StepError;
 use bisonflow_contract::document::Landing;
 use bisonflow_contract::layout::RunLayout;
 
+use crate::one_pass::OnePassResult;
 use crate::run::RunResult;
 
 /// Prints lines on standard output; a closed pipe is no error.
@@ -43,6 +44,24 @@ pub fn print_landing(store: &Store, landing: &Landing) -> Result<(), StepError> 
     }
     lines.push(format!("landing   {}", store.uri_of(&layout.landing())));
     lines.extend(landing.parts.iter().map(|part| format!("part      {}", store.uri_of(&part.uri))));
+    print_lines(&lines)
+}
+
+/// Prints what annotating one file came to.
+///
+/// # Errors
+/// As [`print_lines`].
+pub fn print_one_pass(result: &OnePassResult) -> Result<(), StepError> {
+    let tally = &result.tally;
+    let filtered: u64 = tally.filtered.values().sum();
+    let mut lines =
+        vec![format!("records   {} = filtered {filtered} + annotated {}", tally.records, tally.annotated)];
+    lines.extend(tally.filtered.iter().map(|(name, count)| format!("filtered  {name} {count}")));
+    let layers = tally.layers.iter();
+    lines.extend(layers.map(|(name, layer)| {
+        format!("layer     {name}: inside {}, outside {}", layer.inside, layer.outside)
+    }));
+    lines.extend(result.files.iter().map(|file| format!("file      {}", file.display())));
     print_lines(&lines)
 }
 

@@ -99,7 +99,7 @@ pub fn summarize(run: &RunStore, handle: &Handle) -> Result<RunResult, StepError
     Ok(RunResult { store: store.clone(), ledger: summary.ledger, manifest })
 }
 
-fn plan(request: &RunRequest, handle: &Handle) -> Result<Plan, StepError> {
+pub(crate) fn plan(request: &RunRequest, handle: &Handle) -> Result<Plan, StepError> {
     let identity = request.location.identity(&request.location.files(handle)?)?;
     Ok(Plan {
         run_id: RunId::of_file(request.location.name(), &[&identity]),

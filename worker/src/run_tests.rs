@@ -117,3 +117,25 @@ fn a_download_without_records_is_a_run_like_any_other() {
     );
     assert_eq!(result.manifest.tables["annotated"].files.len(), 1);
 }
+
+#[test]
+fn one_file_in_one_pass_counts_as_the_run_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, out) = (folder.path().join("rows.txt"), folder.path().join("out"));
+    std::fs::write(&source, text(10)).unwrap();
+    std::fs::create_dir(&out).unwrap();
+    let runtime = Runtime::new().unwrap();
+    for (columns, files) in [(Some(bisonflow_annotation::Columns::Core), 2), (None, 1)] {
+        let request = crate::one_pass::OnePassRequest {
+            source: source.clone(),
+            layers: None,
+            riis: None,
+            out: out.clone(),
+            columns,
+            threads: std::num::NonZeroUsize::new(2),
+        };
+        let result = crate::one_pass::one_pass(&request, runtime.handle()).unwrap();
+        assert_eq!((result.tally.records, result.tally.annotated), (10, 10));
+        assert!(result.files.len() >= files && result.files.iter().all(|file| file.exists()));
+    }
+}

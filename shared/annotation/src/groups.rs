@@ -25,33 +25,28 @@ impl Session<'_> {
     /// [`StepError::Internal`] if a summary asks for what no layer writes.
     pub fn finish(mut self, counts: &mut PartialCounts) -> Result<Tally, StepError> {
         let groups: Vec<(Group, Count)> = self.groups.drain().collect();
+        let mut layers = vec![LayerCount::default(); self.annotator.layers.len()];
         for groups in groups.chunks(BATCH_GROUPS) {
             let outcomes: Vec<u32> = groups.iter().map(|(group, _)| self.outcome(group)).collect();
             let batch = self.batch(groups, &outcomes)?;
             let record_counts: Vec<RecordCount> = groups.iter().map(|(_, count)| count.into()).collect();
             counts.add_counted(&batch, &record_counts)?;
-            for ((group, count), &outcome) in groups.iter().zip(&outcomes) {
-                self.tally_group(group, count.records, outcome);
+            for ((group, Count { records, .. }), &outcome) in groups.iter().zip(&outcomes) {
+                for (layer, sets) in layers.iter_mut().zip(&self.zones.sets) {
+                    let is_outside = sets[group.zone as usize] as usize == SetId::NONE.index();
+                    *(if is_outside { &mut layer.outside } else { &mut layer.inside }) += records;
+                }
+                status::tally(&mut self.tally.riis, self.outcomes.assessment(outcome), *records);
             }
         }
+        let names = self.annotator.layers.iter().map(|layer| layer.name.clone());
+        self.tally.layers = names.zip(layers).collect();
         Ok(self.tally)
     }
 
     fn outcome(&mut self, group: &Group) -> u32 {
         let standing = self.zones.standing(group.zone);
         self.outcomes.of(self.annotator.register.as_ref(), &self.taxa, group.taxon, standing)
-    }
-
-    fn tally_group(&mut self, group: &Group, records: u64, outcome: u32) {
-        for (layer, sets) in self.annotator.layers.iter().zip(&self.zones.sets) {
-            let count = self.tally.layers.entry(layer.name.clone()).or_insert_with(LayerCount::default);
-            if sets[group.zone as usize] as usize == SetId::NONE.index() {
-                count.outside += records;
-            } else {
-                count.inside += records;
-            }
-        }
-        status::tally(&mut self.tally.riis, self.outcomes.assessment(outcome), records);
     }
 
     /// A row for each group, with the columns that summaries are counted by.

@@ -1,0 +1,105 @@
+//! `annotate --source`: one file, annotated and counted in one pass, without landing it and without a run.
+
+use std::fs::File;
+use std::io::BufWriter;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use bisonflow_annotation::{Annotator, Columns, OnePass, Order, annotate_file};
+use bisonflow_cloud::{Store, reference};
+use bisonflow_contract::StepError;
+use bisonflow_contract::document::{Plan, Tally};
+use bisonflow_contract::input::{MAX_ROW_GROUP_RECORDS, Options};
+use bisonflow_occurrence::Filters;
+use tokio::runtime::Handle;
+
+use crate::location::Location;
+use crate::run::{RunRequest, plan};
+
+/// What to annotate, and how.
+pub struct OnePassRequest {
+    /// A file of this machine, in any form that GBIF gives.
+    pub source: PathBuf,
+    /// layers.toml, its sources beside it; absent for the default.
+    pub layers: Option<PathBuf>,
+    /// The register; absent to do without.
+    pub riis: Option<PathBuf>,
+    /// The folder for the results.
+    pub out: PathBuf,
+    /// Which columns of the source go on; none to count only.
+    pub columns: Option<Columns>,
+    /// Worker threads; absent for one on each core.
+    pub threads: Option<NonZeroUsize>,
+}
+
+/// What was made.
+pub struct OnePassResult {
+    /// What became of the records.
+    pub tally: Tally,
+    /// The files, the annotated records first.
+    pub files: Vec<PathBuf>,
+}
+
+/// Annotates a file: `annotated.parquet` and, for each summary, `counts/<name>.parquet`.
+///
+/// # Errors
+/// [`StepError::BadReferenceData`], what reading the source raises, and [`StepError::SourceUnavailable`] if the
+/// folder cannot be written to. The annotated file appears whole or not at all.
+pub fn one_pass(request: &OnePassRequest, handle: &Handle) -> Result<OnePassResult, StepError> {
+    let store = Store::folder(&request.out)?;
+    let run = RunRequest {
+        location: Location::Local(request.source.clone()),
+        layers: request.layers.clone(),
+        riis: request.riis.clone(),
+        store: store.clone(),
+        options: Options::default(),
+        threads: request.threads,
+    };
+    let plan = plan(&run, handle)?;
+    let config = handle.block_on(reference::layers_config(&store, &plan))?;
+    let summaries = reference::summary_specs(&config);
+    let annotator = annotator(&store, &plan, handle)?;
+    let pool = crate::annotate::pool(request.threads)?;
+    let target = request.out.join("annotated.parquet");
+    let unwritten = |path: &Path, error: &dyn std::fmt::Display| {
+        StepError::SourceUnavailable(format!("writing {}: {error}", path.display()))
+    };
+    let name = target.display().to_string();
+    let columns = request.columns.clone().unwrap_or_default();
+    let file = match request.columns {
+        None => None,
+        Some(_) => {
+            let file = tempfile::NamedTempFile::new_in(&request.out);
+            Some(file.map_err(|error| unwritten(&target, &error))?)
+        }
+    };
+    let out = file.as_ref().map(|file| file.as_file().try_clone()).transpose();
+    let out = out.map_err(|error| unwritten(&target, &error))?;
+    let order = Order {
+        out: out.map(|file: File| (BufWriter::with_capacity(1 << 20, file), &*name)),
+        row_group_records: MAX_ROW_GROUP_RECORDS as usize,
+        summaries: &summaries,
+        run_year: plan.run_year(),
+    };
+    let OnePass { done, .. } =
+        pool.install(|| annotate_file(&annotator, &request.source, &columns, order))?;
+    let mut files = Vec::new();
+    if let (Some(out), Some(file)) = (done.out, file) {
+        out.into_inner().map_err(|error| unwritten(&target, &error))?;
+        file.persist(&target).map_err(|error| unwritten(&target, &error))?;
+        files.push(target);
+    }
+    for (summary, content) in done.counts {
+        let key = format!("counts/{summary}.parquet");
+        handle.block_on(store.put(&key, content))?;
+        files.push(request.out.join(key));
+    }
+    Ok(OnePassResult { tally: done.tally, files })
+}
+
+fn annotator(store: &Store, plan: &Plan, handle: &Handle) -> Result<Annotator, StepError> {
+    let config = handle.block_on(reference::layers_config(store, plan))?;
+    let index = handle.block_on(reference::index(store, plan))?;
+    let register = handle.block_on(reference::register(store, plan))?;
+    Annotator::new(Filters::new(plan.options()), &config, index, register)
+}
