@@ -54,6 +54,13 @@ fn the_order_of_layers_and_fields_is_kept() {
 }
 
 #[test]
+fn one_occurrence_is_a_presence_unless_it_is_said_otherwise() {
+    let config = LayersConfig::parse(&format!("{}min_count = 5\n", full()), &[]).unwrap();
+    let min_counts: Vec<u64> = config.summaries.iter().map(|summary| summary.min_count.get()).collect();
+    assert_eq!(min_counts, [1, 5]);
+}
+
+#[test]
 fn scales_and_overlaps_are_parsed() {
     for (scale, denominator) in [("1:10M", 10_000_000), ("1:500k", 500_000), ("1:24000", 24_000), ("1:1", 1)]
     {
@@ -122,6 +129,7 @@ fn what_is_wrong_is_named() {
         (by("\"county\""), "summary s, by: expected a column that a layer writes (census_state, "),
         (by(""), "summary s, by: expected a column"),
         (by("\"census_state\", \"census_state\""), "found census_state twice"),
+        (by("\"census_state\"") + "min_count = 0\n", "expected a nonzero u64"),
         (
             format!("riis_region_from = \"state\"\n{COUNTY}"),
             "riis_region_from: expected a column that a layer writes",
