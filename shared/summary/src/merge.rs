@@ -119,6 +119,7 @@ impl Merger {
         }
         let mut rows = std::mem::take(&mut self.rows);
         Row::roll_up(&mut rows);
+        rows.shrink_to_fit();
         let mut by_species = rows.clone();
         for (row, by_species) in rows.iter_mut().zip(&mut by_species) {
             let (species, taxon) = taxa[row.item as usize];
