@@ -7,6 +7,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use bisonflow_region::ZoneId;
 use clap::Args;
 use serde_json::json;
 
@@ -78,18 +79,26 @@ struct Plan {
 pub fn measure(arguments: &MeasureArguments) -> Result<Measured, Box<dyn Error>> {
     let plan: Plan = serde_json::from_slice(&std::fs::read(&arguments.plan)?)?;
     match arguments.what.as_str() {
-        "build" => repeat(plan.runs, 1, || Ours::build(&plan.layers, false).map(|_| 0)).map_err(Into::into),
+        "build" => {
+            let mut bytes = 0;
+            let built = repeat(plan.runs, 1, || {
+                Ours::build(&plan.layers, false).map(|ours| {
+                    bytes = ours.bytes();
+                    0
+                })
+            });
+            Ok(Measured { made_bytes: bytes, ..built? })
+        }
         "lookup" => {
             let ours = Ours::build(&plan.layers, true)?;
             let (lon, lat) = points_of(&plan)?;
-            let mut answers = Vec::new();
+            let mut zones = vec![ZoneId::NONE; lon.len()];
+            let threads = std::thread::available_parallelism()?.get();
             let mut measured = repeat(plan.runs, plan.amount, || {
-                ours.locate(&lon, &lat).map(|found| {
-                    answers = found;
-                    0
-                })
+                ours.zones_on(threads, &lon, &lat, &mut zones);
+                Ok::<u64, Box<dyn Error>>(0)
             })?;
-            measured.found = ours.pairs(&answers);
+            measured.found = ours.pairs(&ours.sets_of(&zones));
             Ok(measured)
         }
         "annotate" => {

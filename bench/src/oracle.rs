@@ -115,7 +115,7 @@ fn answer(
         let begun = std::time::Instant::now();
         let [lon, lat] = ["lon", "lat"].map(|axis| read_f64(&work.join(format!("{}.{axis}", points.name))));
         let (lon, lat) = (lon?, lat?);
-        let mut answers = ours.locate(&lon, &lat)?;
+        let mut answers = ours.sets_of(&ours.zones(&lon, &lat));
         let seconds = begun.elapsed().as_secs_f64();
         eprintln!("{name}: {} points of {} in {seconds:.1} s", lon.len(), points.name);
         if let Some(share) = fault {

@@ -7,7 +7,7 @@ use std::path::Path;
 use bisonflow_annotation::Annotator;
 use bisonflow_contract::input::Options;
 use bisonflow_occurrence::{Filters, ReadOptions, parquet_file};
-use bisonflow_region::{Coordinate, Index, RegionError, SetId};
+use bisonflow_region::{Index, RegionError, SetId, ZoneId};
 use bisonflow_riis::Register;
 use bisonflow_summary::{PartialCounts, SummarySpec};
 use parquet::arrow::ArrowWriter;
@@ -31,21 +31,33 @@ impl Ours {
         Ok(Ours { index: Index::build(&config, read)? })
     }
 
-    /// For each place (degrees) the set of regions in each layer, one array per layer.
-    ///
-    /// # Errors
-    /// A place that is not on Earth.
-    pub fn locate(&self, lon: &[f64], lat: &[f64]) -> Result<Vec<Vec<u32>>, Box<dyn Error>> {
-        let places = || lon.iter().zip(lat);
-        self.index
-            .layers()
-            .iter()
-            .map(|layer| {
-                places()
-                    .map(|(&lon, &lat)| Ok(layer.locate(Coordinate::new(lon, lat)?).index() as u32))
-                    .collect()
-            })
-            .collect()
+    /// The zone of each place (degrees): a number for the regions of all layers that it lies in.
+    pub fn zones(&self, lon: &[f64], lat: &[f64]) -> Vec<ZoneId> {
+        let mut zones = vec![ZoneId::NONE; lon.len()];
+        self.index.locate(lon, lat, &mut zones);
+        zones
+    }
+
+    /// The same, on so many threads, each a share of the places.
+    pub fn zones_on(&self, threads: usize, lon: &[f64], lat: &[f64], zones: &mut [ZoneId]) {
+        let share = lon.len().div_ceil(threads).max(1);
+        std::thread::scope(|scope| {
+            for ((lon, lat), zones) in lon.chunks(share).zip(lat.chunks(share)).zip(zones.chunks_mut(share)) {
+                scope.spawn(move || self.index.locate(lon, lat, zones));
+            }
+        });
+    }
+
+    /// For each place the set of regions in each layer, one array per layer.
+    pub fn sets_of(&self, zones: &[ZoneId]) -> Vec<Vec<u32>> {
+        let layers = 0..self.index.layers().len();
+        let of = |layer| zones.iter().map(|&zone| self.index.set_of(layer, zone).index() as u32).collect();
+        layers.map(of).collect()
+    }
+
+    /// Bytes of the index, in memory as in its file.
+    pub fn bytes(&self) -> u64 {
+        self.index.as_bytes().len() as u64
     }
 
     /// How many pairs of place and region these answers are.

@@ -36,8 +36,12 @@ impl Row {
     }
 
     fn new(who: &str, threads: usize, on: &str, figure: String, ratio: String, measured: &Measured) -> Row {
+        let made = match measured.made_bytes {
+            0 => String::new(),
+            bytes => format!(", index {} MB", bytes / 1_000_000),
+        };
         let note = format!(
-            "{} × {}, found {}, peak {} MB",
+            "{} × {}, found {}, peak {} MB{made}",
             measured.seconds.len(),
             short(measured.amount as f64),
             measured.found,
