@@ -99,22 +99,20 @@ pub(super) fn renumber(words: &mut [u64], zone: impl Fn(u32) -> u32) -> usize {
     heads_end + 2 * vertices
 }
 
-/// The zone of (x, y)' in the cell that begins at `offset`; 0 if there is no such cell.
+/// The zone of (x, y)' in the cell that begins at `offset` with the word `head`; 0 if there is no such cell.
 #[inline(always)]
-pub(super) fn locate(words: &[u64], offset: usize, x: f64, y: f64) -> u32 {
-    locate_checked(words, offset, x, y).unwrap_or(0)
+pub(super) fn locate(words: &[u64], offset: usize, head: u64, x: f64, y: f64) -> u32 {
+    locate_checked(words, offset, head, x, y).unwrap_or(0)
 }
 
 #[inline(always)]
-fn locate_checked(words: &[u64], offset: usize, x: f64, y: f64) -> Option<u32> {
-    let words = words.get(offset..)?;
-    let head = *words.first()?;
+fn locate_checked(words: &[u64], offset: usize, head: u64, x: f64, y: f64) -> Option<u32> {
     if head as u32 != 1 | 1 << 24 {
-        return locate_in_many(words, x, y);
+        return locate_in_many(words.get(offset..)?, x, y);
     }
     let chain = (head >> 32) as u32;
-    let table = *words.get(1)?;
-    let vertices = words.get(2..2 + vertex_words(chain))?;
+    let words = words.get(offset + 1..offset + 2 + vertex_words(chain))?;
+    let (&table, vertices) = words.split_first()?;
     Some((table >> (32 * u32::from(is_crossed(chain, vertices, x, y)))) as u32)
 }
 
@@ -124,7 +122,7 @@ fn vertex_words(chain: u32) -> usize {
 
 #[inline(never)]
 fn locate_in_many(words: &[u64], x: f64, y: f64) -> Option<u32> {
-    let kinds = words[0] >> 24 & 0xff;
+    let kinds = *words.first()? >> 24 & 0xff;
     if kinds == MANY_KINDS {
         let mut key = 0;
         each_chain(words, |chain, own_key, vertices| {
@@ -132,7 +130,7 @@ fn locate_in_many(words: &[u64], x: f64, y: f64) -> Option<u32> {
                 key ^= own_key;
             }
         })?;
-        let zones = words.get(2..usize::try_from(words[1]).ok()?.checked_mul(2)?.checked_add(2)?)?;
+        let zones = words.get(2..usize::try_from(*words.get(1)?).ok()?.checked_mul(2)?.checked_add(2)?)?;
         let zones: &[[u64; 2]] = bytemuck::cast_slice(zones);
         let place = zones.binary_search_by_key(&key, |pair| pair[0]).ok()?;
         return Some(zones[place][1] as u32);
@@ -190,7 +188,7 @@ fn is_crossed(chain: u32, vertices: &[u64], x: f64, y: f64) -> bool {
         let (left, right) = (dx * next_dy, dy * next_dx);
         let side = left - right;
         let spans = is_below != next_below;
-        unsure |= spans & !(side.abs() > (left.abs() + right.abs()) * ERROR_BOUND);
+        unsure |= spans & (side.abs() <= (left.abs() + right.abs()) * ERROR_BOUND);
         crossed ^= spans & ((side > 0.0) == is_below);
         (dx, dy, is_below) = (next_dx, next_dy, next_below);
     }

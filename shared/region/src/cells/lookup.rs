@@ -44,6 +44,7 @@ struct Batch {
     /// Places whose entry is a node, and those whose entry is a cell; with the entry.
     nodes: Waiting,
     cells: Waiting,
+    heads: [u64; BATCH],
 }
 
 struct Waiting {
@@ -94,8 +95,13 @@ fn place(lon: f64, lat: f64) -> (f64, f64, bool) {
 impl Cells<'_> {
     /// What `zone` makes of the zones of places. The slices have the same length.
     pub(crate) fn locate<Z>(&self, lon: &[f64], lat: &[f64], zones: &mut [Z], zone: impl Fn(u32) -> Z) {
-        let mut batch =
-            Batch { columns: [0; BATCH], rows: [0; BATCH], nodes: Waiting::EMPTY, cells: Waiting::EMPTY };
+        let mut batch = Batch {
+            columns: [0; BATCH],
+            rows: [0; BATCH],
+            nodes: Waiting::EMPTY,
+            cells: Waiting::EMPTY,
+            heads: [0; BATCH],
+        };
         let mut found = [0; BATCH];
         let places = lon.chunks(BATCH).zip(lat.chunks(BATCH));
         for ((lon, lat), zones) in places.zip(zones.chunks_mut(BATCH)) {
@@ -107,7 +113,9 @@ impl Cells<'_> {
     /// The zone of one place.
     pub(crate) fn locate_one(&self, lon: f64, lat: f64) -> u32 {
         let (x, y, entry) = self.entry(lon, lat);
-        if entry >> 30 == 2 { cell::locate(self.cells, (entry & PAYLOAD) as usize, x, y) } else { entry }
+        let offset = (entry & PAYLOAD) as usize;
+        let head = || self.cells.get(offset).copied().unwrap_or(0);
+        if entry >> 30 == 2 { cell::locate(self.cells, offset, head(), x, y) } else { entry }
     }
 
     /// The place as the index knows it, and its entry.
@@ -126,7 +134,7 @@ impl Cells<'_> {
     }
 
     fn locate_batch(&self, batch: &mut Batch, lon: &[f64], lat: &[f64], zones: &mut [u32]) {
-        let Batch { columns, rows, nodes, cells } = batch;
+        let Batch { columns, rows, nodes, cells, heads } = batch;
         (nodes.len, cells.len) = (0, 0);
         for (number, (&lon, &lat)) in lon.iter().zip(lat).enumerate() {
             let (x, y, is_place) = place(lon, lat);
@@ -155,10 +163,16 @@ impl Cells<'_> {
                 cells.push_if(entry >> 30 == 2, number, entry);
             }
         }
-        for (&number, &entry) in cells.places.iter().zip(&cells.entries).take(cells.len) {
+        // First the heads of all cells: these loads do not wait for each other, nor for what is then worked out.
+        for place in 0..cells.len {
+            let offset = (cells.entries[place & (BATCH - 1)] & PAYLOAD) as usize;
+            heads[place & (BATCH - 1)] = self.cells.get(offset).copied().unwrap_or(0);
+        }
+        let waiting = cells.places.iter().zip(&cells.entries).zip(heads.iter()).take(cells.len);
+        for ((&number, &entry), &head) in waiting {
             let number = number as usize;
             let (x, y, _) = place(lon[number], lat[number]);
-            zones[number] = cell::locate(self.cells, (entry & PAYLOAD) as usize, x, y);
+            zones[number] = cell::locate(self.cells, (entry & PAYLOAD) as usize, head, x, y);
         }
     }
 

@@ -7,6 +7,7 @@ mod config;
 mod damaged;
 mod drawing;
 mod files;
+mod index_file;
 mod kinds;
 mod overlaps;
 mod real_data;

@@ -47,6 +47,9 @@ struct Part<'a> {
     edges: Vec<&'a Edge>,
 }
 
+/// The key of each kind, and the zones of sums of keys in their order.
+type Keyed = (Vec<u64>, Vec<(u64, u32)>);
+
 /// Where combinations are listed.
 struct Listing<'a, 'b> {
     states: &'a mut States<'b>,
@@ -111,7 +114,7 @@ pub(super) fn many(
     chains: &[Chain<'_>],
     corner: &Corner,
     [low, high]: [Vertex; 2],
-) -> Result<(Vec<u64>, Vec<(u64, u32)>), Crowded> {
+) -> Result<Keyed, Crowded> {
     // There are no places beyond.
     let low = [low[0].max(-180.0), low[1].max(-90.0)];
     let high = [high[0].min(180.0), high[1].min(90.0)];

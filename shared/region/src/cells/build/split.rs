@@ -14,17 +14,20 @@ use crate::reader::Vertex;
 /// Cells of a side of 2^5 units, 0.3 m, are not split.
 pub(super) const LEAST_SHIFT: u32 = 5;
 /// A cell with more edges is split: the smaller it is, the fewer places it has, so the more edges it may have.
-/// Without that, borders that run close to each other would be cut into cells of 0.3 m all along.
-const fn most_edges(shift: u32) -> u32 {
+/// Without that, borders that run close to each other would be cut into cells of 0.3 m all along. Many edges
+/// altogether are kept in larger cells, so that the index takes about 25 bytes an edge.
+fn most_edges(shift: u32, few: u32) -> u32 {
     match shift {
-        14.. => 4,
-        12.. => 8,
-        10.. => 16,
-        8.. => 32,
+        14.. => few,
+        12.. => few.max(8),
+        10.. => few.max(16),
+        8.. => few.max(32),
         LEAST_SHIFT.. => 128,
         _ => u32::MAX,
     }
 }
+/// See [`most_edges`]: with at most so many vertices a large cell has at most so many edges.
+const FEW_EDGES: [(usize, u32); 2] = [(4_000_000, 4), (usize::MAX, 64)];
 /// A cell with many kinds of edges is split if its side is 2^12 units, 38 m, or more.
 const LEAST_KINDS_SHIFT: u32 = 12;
 
@@ -35,6 +38,8 @@ pub(super) struct Builder<'a> {
     states: States<'a>,
     merger: Merger,
     has_edges: Vec<bool>,
+    /// See [`most_edges`].
+    few_edges: u32,
     row: Row,
     /// Lists of chains for the cells of a node, to be used again.
     spare: Vec<[Vec<Chain>; NODE]>,
@@ -65,7 +70,10 @@ struct Square {
 
 impl<'a> Builder<'a> {
     pub(super) fn new(features: &'a Features<'a>, root: Root) -> Self {
+        let vertices: usize = features.rings.iter().map(|ring| ring.vertices.len()).sum();
+        let few_edges = FEW_EDGES.iter().find(|(most, _)| vertices <= *most).map_or(4, |(_, few)| *few);
         Builder {
+            few_edges,
             features,
             root,
             states: States::new(features),
@@ -138,7 +146,7 @@ impl<'a> Builder<'a> {
         let has_many_kinds = edges as usize > FEW_KINDS
             && square.shift >= LEAST_KINDS_SHIFT
             && self.count_kinds(chains) > FEW_KINDS;
-        if may_split && (edges > most_edges(square.shift) || has_many_kinds) {
+        if may_split && (edges > most_edges(square.shift, self.few_edges) || has_many_kinds) {
             return Ok((self.node(square, chains, west)?, corner));
         }
         let entry = self.border_cell(square, chains, corner)?;
