@@ -1,65 +1,17 @@
 //! Asking a service that behaves and one that does not, in the shapes of real answers.
 
-use std::path::Path;
+#[cfg(test)]
+mod support;
+
 use std::time::{Duration, Instant};
 
-use bisonflow_cloud::species_match::stand_in::{Behaviour, Seen, StandIn};
-use bisonflow_cloud::species_match::{AnswerCache, Progress, Settings, SpeciesMatch, resolve_names};
+use bisonflow_cloud::species_match::stand_in::{Behaviour, StandIn};
+use bisonflow_cloud::species_match::{AnswerCache, Progress, Settings};
 use bisonflow_contract::{Checklist, StepError};
 use bisonflow_riis::resolve::{Accepted, Api, NameQuery, Reply};
 use jiff::Timestamp;
 
-const AGE: Duration = Duration::from_secs(3600);
-
-/// A quick rate and little patience.
-fn settings(server: &StandIn) -> Settings {
-    Settings {
-        server: server.url().into(),
-        requests_per_second: 1000.0,
-        pause: Duration::from_millis(2),
-        patience: Duration::from_secs(5),
-        timeout: Duration::from_millis(300),
-        ..Settings::gbif(Checklist::backbone())
-    }
-}
-
-fn names(count: usize) -> Vec<NameQuery> {
-    (0..count).map(|n| NameQuery::new(&format!("Aus bus{n}"), "L.", "Species", "Plantae").unwrap()).collect()
-}
-
-/// What version 2 says about a name that it has.
-fn known(seen: &Seen) -> String {
-    let name = seen.parameter("scientificName");
-    format!(
-        r#"{{"usage":{{"key":"K{}","name":"{name} L.","rank":"SPECIES","status":"ACCEPTED"}},
-        "classification":[{{"key":"6","name":"Plantae","rank":"KINGDOM"}}],
-        "diagnostics":{{"matchType":"EXACT","confidence":99}},"synonym":false}}"#,
-        name.replace(' ', "-")
-    )
-}
-
-fn open(dir: &Path) -> AnswerCache {
-    AnswerCache::open(&dir.join("answers"), AGE, Timestamp::now()).unwrap()
-}
-
-async fn resolve(
-    settings: Settings,
-    dir: &Path,
-    names: &[NameQuery],
-) -> Result<(Vec<Reply>, Progress), StepError> {
-    let service = SpeciesMatch::new(settings)?;
-    let mut progress = Progress::default();
-    let replies = resolve_names(&service, &mut open(dir), names, |now| progress = now).await?;
-    Ok((replies, progress))
-}
-
-fn keys(replies: &[Reply]) -> Vec<&str> {
-    let key = |reply: &'_ Reply| match reply {
-        Reply::Answer(answer) => answer.usage.as_ref().map_or("none", |usage| usage.key.as_str()).to_owned(),
-        Reply::Nothing { .. } => "nothing".to_owned(),
-    };
-    replies.iter().map(|reply| &*key(reply).leak()).collect()
-}
+use support::{AGE, keys, known, names, open, resolve, settings};
 
 #[tokio::test]
 async fn every_name_is_asked_once_with_our_name_and_few_at_a_time() {
