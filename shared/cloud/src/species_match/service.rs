@@ -13,6 +13,8 @@ use super::pace::Pace;
 const MAX_ANSWER_BYTES: usize = 1 << 20;
 /// Tries for one name before it is put aside.
 const TRIES: u32 = 6;
+/// Who watches is told of a pause from this on.
+const TOLD_PAUSE: Duration = Duration::from_secs(5);
 /// The longest pause between two tries that the service did not ask for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
@@ -207,10 +209,14 @@ impl SpeciesMatch {
                     pause
                 }
             };
-            tracing::debug!(%url, pause = ?pause, "{}", failure.found);
             let silence = self.pace.silence();
             if silence + pause > self.settings.patience {
                 return Err(self.out_of_patience(&url, &failure, silence, pause));
+            }
+            if pause >= TOLD_PAUSE {
+                tracing::warn!(seconds = pause.as_secs(), "{}: waiting", failure.found);
+            } else {
+                tracing::debug!(%url, ?pause, "{}: trying again", failure.found);
             }
             match failure.kind {
                 Kind::TooFast(_) => self.pace.hold(pause),
