@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bisonflow_contract::{Checklist, StepError};
-use bisonflow_riis::resolve::{self, Accepted, Answer, Api, NameQuery, Reply};
+use bisonflow_riis::resolve::{self, Accepted, Answer, Api, MatchType, NameQuery, Reply};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{StatusCode, Url};
 
@@ -284,7 +284,7 @@ impl SpeciesMatch {
 fn key_to_ask_for(answer: &Answer) -> Option<&str> {
     match &answer.accepted {
         Some(Accepted::Key(key))
-            if answer.usage.is_some() && key.bytes().all(|byte| byte.is_ascii_digit()) =>
+            if answer.match_type == MatchType::Exact && key.bytes().all(|byte| byte.is_ascii_digit()) =>
         {
             Some(key)
         }
