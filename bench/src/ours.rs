@@ -4,13 +4,12 @@ use std::error::Error;
 use std::fs::File;
 use std::path::Path;
 
-use bisonflow_annotation::Annotator;
+use bisonflow_annotation::{Annotator, Columns, OnePass, Order, annotate_file};
 use bisonflow_contract::input::Options;
-use bisonflow_occurrence::{Filters, ReadOptions, parquet_file};
+use bisonflow_occurrence::Filters;
 use bisonflow_region::{Index, RegionError, SetId, ZoneId};
 use bisonflow_riis::Register;
-use bisonflow_summary::{PartialCounts, SummarySpec};
-use parquet::arrow::ArrowWriter;
+use bisonflow_summary::SummarySpec;
 
 use crate::layers::{self, BenchLayer};
 
@@ -124,7 +123,7 @@ impl Annotating {
     }
 
     /// Reads a file of text or Parquet, counts, and writes the annotated records to `out`, if that is said; of the
-    /// source's columns only `columns`, or all if there are none named.
+    /// source's columns only `columns`.
     ///
     /// # Errors
     /// What reading, annotating, counting or writing say.
@@ -134,41 +133,13 @@ impl Annotating {
         out: Option<&Path>,
         columns: &[&str],
     ) -> Result<Passed, Box<dyn Error>> {
-        let file = File::open(source)?;
-        let bytes = file.metadata()?.len();
-        let name = source.display().to_string();
-        let mut download = bisonflow_occurrence::open(file, &name, bytes, ReadOptions::default())?;
-        let landed = download.schema();
-        let schema = self.annotator.schema(&landed);
-        let is_written = |place: &usize| {
-            *place >= landed.fields().len()
-                || columns.is_empty()
-                || columns.contains(&schema.field(*place).name().as_str())
-        };
-        let written: Vec<usize> = (0..schema.fields().len()).filter(is_written).collect();
-        let mut writer = match out {
-            Some(out) => {
-                let properties = parquet_file::writer_properties(1_000_000);
-                let schema = schema.project(&written)?.into();
-                Some(ArrowWriter::try_new(File::create(out)?, schema, Some(properties))?)
-            }
+        let columns = Columns::These(columns.iter().map(|&name| name.to_owned()).collect());
+        let out = match out {
+            Some(path) => Some((File::create(path)?, "annotated.parquet")),
             None => None,
         };
-        let mut counts = PartialCounts::new(&self.summaries, 2026);
-        let mut passed = Passed { read: 0, annotated: 0 };
-        while let Some(batch) = download.next_batch()? {
-            let annotated = self.annotator.annotate(&batch)?;
-            counts.add(&annotated.batch)?;
-            passed.read += batch.num_rows() as u64;
-            passed.annotated += annotated.batch.num_rows() as u64;
-            if let Some(writer) = &mut writer {
-                writer.write(&annotated.batch.project(&written)?)?;
-            }
-        }
-        counts.finish()?;
-        if let Some(writer) = writer {
-            writer.close()?;
-        }
-        Ok(passed)
+        let order = Order { out, row_group_records: 1_000_000, summaries: &self.summaries, run_year: 2026 };
+        let OnePass { done, .. } = annotate_file(&self.annotator, source, &columns, order)?;
+        Ok(Passed { read: done.tally.records, annotated: done.tally.annotated })
     }
 }

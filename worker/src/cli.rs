@@ -179,6 +179,9 @@ pub struct LandArguments {
     /// What the workflow asks of an instance: the control document of a run.
     #[arg(long, value_name = "s3://", conflicts_with_all = ["source", "out", "columns", "checklist"])]
     control: Option<S3Uri>,
+    /// Worker threads. Default: the machine's cores.
+    #[arg(long)]
+    threads: Option<NonZeroUsize>,
 }
 
 /// Arguments of `bisonflow annotate`.
@@ -285,6 +288,7 @@ pub fn execute(command: Command) -> Result<(), StepError> {
                 columns: arguments.columns,
                 row_group_records: arguments.row_group_records,
                 checklist: arguments.checklist.map(Checklist::from),
+                threads: arguments.threads,
             };
             let landing = land(&request, handle)?;
             report::print_landing(&store, &landing)

@@ -77,6 +77,7 @@ fn request<'a>(run: &'a RunStore, plan: &Plan, location: &'a Location) -> LandRe
         columns: options.columns.clone(),
         row_group_records: options.row_group_records(),
         checklist: plan.checklist.clone(),
+        threads: None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{Seek, SeekFrom, Write};
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 
 use arrow::array::RecordBatch;
@@ -14,6 +15,7 @@ use bisonflow_occurrence::parquet_file::RecordWriter;
 use bisonflow_occurrence::{ReadOptions, ReadSummary};
 use tokio::runtime::Handle;
 
+use crate::annotate::pool;
 use crate::location::{Location, SourceFile};
 use crate::object_file::ObjectWriter;
 use crate::progress::Progress;
@@ -41,6 +43,8 @@ pub struct LandRequest<'a> {
     pub row_group_records: u64,
     /// The checklist, where the options say it.
     pub checklist: Option<Checklist>,
+    /// Worker threads; absent for one on each core.
+    pub threads: Option<NonZeroUsize>,
 }
 
 /// Lands a download. What an earlier try of the same generation finished is kept; what it left half done is
@@ -62,7 +66,7 @@ pub fn land(request: &LandRequest<'_>, handle: &Handle) -> Result<Landing, StepE
         handle.block_on(run.store().delete([layout.landing()]))?;
     }
     let mut parts = Parts::new(run, request.row_group_records as usize, handle);
-    let landed = land_files(request, &mut parts, handle);
+    let landed = pool(request.threads)?.install(|| land_files(request, &mut parts, handle));
     match landed {
         Ok(landing) => {
             // Should one of these fail, the next try finds no landing.json and lands anew.
@@ -97,6 +101,7 @@ fn land_files(
         let options = ReadOptions {
             extra_columns: request.columns.clone(),
             batch_records: BATCH_RECORDS,
+            threads: rayon::current_num_threads(),
             ..ReadOptions::default()
         };
         let download = bisonflow_occurrence::open(file.open()?, &file.name, file.bytes, options)?;

@@ -146,9 +146,9 @@ impl Location {
                     let mut reader = file.open()?;
                     let mut buffer = vec![0; 1 << 16];
                     loop {
-                        let read = reader
-                            .read(&mut buffer)
-                            .map_err(|error| StepError::SourceUnavailable(format!("{}: {error}", file.uri)))?;
+                        let read = reader.read(&mut buffer).map_err(|error| {
+                            StepError::SourceUnavailable(format!("{}: {error}", file.uri))
+                        })?;
                         if read == 0 {
                             break;
                         }

@@ -77,6 +77,7 @@ pub fn run(request: &RunRequest, handle: &Handle) -> Result<RunResult, StepError
             columns: options.columns.clone(),
             row_group_records: options.row_group_records(),
             checklist: plan.checklist.clone(),
+            threads: request.threads,
         },
         handle,
     )?;

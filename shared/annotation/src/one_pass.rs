@@ -113,7 +113,15 @@ pub fn annotate_file<W: Write + Send>(
         return Ok(OnePass { done: pass.finish()?, read: None });
     }
     let bytes = file.metadata().map_err(failed)?.len();
-    let options = ReadOptions { batch_records: BATCH_RECORDS, ..ReadOptions::default() };
+    // Nobody asks for the checksum of a file that is not landed.
+    let names = table.fields().iter().map(|field| field.name().clone());
+    let options = ReadOptions {
+        batch_records: BATCH_RECORDS,
+        columns: Some(names.collect()),
+        threads: rayon::current_num_threads(),
+        sha256: false,
+        ..ReadOptions::default()
+    };
     let download = bisonflow_occurrence::open(file, &name, bytes, options)?;
     annotate_download(annotator, download, &table, order)
 }
