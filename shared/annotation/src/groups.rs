@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, StringArray, UInt32Array};
+use arrow::array::{ArrayRef, DictionaryArray, Int32Array, RecordBatch, StringArray, UInt32Array};
 use arrow::compute::take;
 use bisonflow_contract::StepError;
 use bisonflow_contract::document::{LayerCount, Tally};
+use bisonflow_occurrence::parquet_file::{NO_TEXT, Texts};
 use bisonflow_region::SetId;
 use bisonflow_summary::{PartialCounts, RecordCount};
 
@@ -16,7 +17,7 @@ use crate::status;
 use crate::taxa::TAXON_COLUMNS;
 
 /// Groups that are handed on at a time.
-const BATCH_GROUPS: usize = 8192;
+const BATCH_GROUPS: usize = 1 << 17;
 
 impl Session<'_> {
     /// Adds everything that was counted to `counts`; answers what became of all records.
@@ -53,9 +54,9 @@ impl Session<'_> {
     fn batch(&self, groups: &[(Group, Count)], outcomes: &[u32]) -> Result<RecordBatch, StepError> {
         let mut columns: Vec<(&str, ArrayRef)> = Vec::new();
         for (place, name) in TAXON_COLUMNS.into_iter().enumerate() {
-            let texts: StringArray =
-                groups.iter().map(|(group, _)| self.taxa.text(group.taxon, place)).collect();
-            columns.push((name, Arc::new(texts)));
+            let codes = &self.taxa.codes[place];
+            let codes = groups.iter().map(|(group, _)| codes[group.taxon as usize]);
+            columns.push((name, coded(codes, &self.taxa.texts[place])?));
         }
         let assessments: StringArray =
             outcomes.iter().map(|&outcome| Some(self.outcomes.assessment(outcome).as_str())).collect();
@@ -64,9 +65,8 @@ impl Session<'_> {
             let sets = groups.iter().map(|(group, _)| sets[group.zone as usize]);
             for column in &layer.columns {
                 let array: ArrayRef = match &column.values {
-                    SetValues::Texts { .. } => {
-                        let text = |set: u32| column.values.text(set as usize);
-                        Arc::new(sets.clone().map(text).collect::<StringArray>())
+                    SetValues::Texts { codes, texts } => {
+                        coded(sets.clone().map(|set| codes[set as usize]), texts)?
                     }
                     SetValues::Lists(lists) => {
                         let rows: UInt32Array = sets.clone().map(Some).collect();
@@ -79,6 +79,13 @@ impl Session<'_> {
         let columns = columns.into_iter().map(|(name, array)| (name, array, true));
         RecordBatch::try_from_iter_with_nullable(columns).map_err(internal)
     }
+}
+
+/// Texts with their dictionary.
+fn coded(codes: impl Iterator<Item = u32>, texts: &Texts) -> Result<ArrayRef, StepError> {
+    let keys: Int32Array = codes.map(|code| (code != NO_TEXT).then_some(code as i32)).collect();
+    let entries: StringArray = texts.iter().map(Some).collect();
+    Ok(Arc::new(DictionaryArray::try_new(keys, Arc::new(entries)).map_err(internal)?))
 }
 
 impl From<&Count> for RecordCount {

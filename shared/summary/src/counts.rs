@@ -218,27 +218,24 @@ impl Records {
         batch: &RecordBatch,
         counts: Option<&[RecordCount]>,
     ) -> Result<Records, SummaryError> {
-        let taxon_key = text_column(batch, "taxonkey")?;
-        let scientific_name = text_column(batch, "scientificname")?;
-        let species_key = text_column(batch, "specieskey")?;
-        let species = text_column(batch, "species")?;
+        let PartialCounts { texts, taxa, run_year, .. } = partial;
+        let is_key = |text: &str| !text.is_empty() && text != "0";
+        let is_name = |text: &str| !text.is_empty();
+        let taxon_key = interned(batch, "taxonkey", texts, is_key)?;
+        let scientific_name = interned(batch, "scientificname", texts, is_name)?;
+        let species_key = interned(batch, "specieskey", texts, is_key)?;
+        let species = interned(batch, "species", texts, is_name)?;
         let assessment = text_column(batch, "riis_assessment")?;
         let counts = match counts {
             Some(counts) => Cow::Borrowed(counts),
-            None => Cow::Owned(single_records(batch, partial.run_year)?),
+            None => Cow::Owned(single_records(batch, *run_year)?),
         };
-        let PartialCounts { texts, taxa, .. } = partial;
-        let mut pair = |keys: &StringArray, names: &StringArray, row: usize| {
-            match cell(keys, row).filter(|&key| !key.is_empty() && key != "0") {
-                Some(key) => {
-                    (texts.id(key), texts.optional(cell(names, row).filter(|name| !name.is_empty())))
-                }
-                None => (NONE, NONE), // without a key, no name
-            }
-        };
+        // Without a key, no name.
+        let name = |key: u32, name: u32| if key == NONE { NONE } else { name };
         let rows = (0..batch.num_rows()).map(|row| {
-            let (taxon_key, scientific_name) = pair(&taxon_key, &scientific_name, row);
-            let (species_key, species) = pair(&species_key, &species, row);
+            let (taxon_key, species_key) = (taxon_key[row], species_key[row]);
+            let scientific_name = name(taxon_key, scientific_name[row]);
+            let species = name(species_key, species[row]);
             let next = next_id(taxa.len());
             let taxon = *taxa.entry([taxon_key, scientific_name, species_key, species]).or_insert(next);
             let status = cell(&assessment, row);
@@ -249,6 +246,36 @@ impl Records {
         });
         Ok(Records { rows: rows.collect::<Result<_, SummaryError>>()? })
     }
+}
+
+/// The numbers of the texts of a column that count, of a dictionary's texts once for each of its entries.
+fn interned(
+    batch: &RecordBatch,
+    name: &'static str,
+    texts: &mut Interner,
+    counts: impl Fn(&str) -> bool,
+) -> Result<Vec<u32>, SummaryError> {
+    let column = batch.column_by_name(name).ok_or(SummaryError::MissingColumn { column: name })?;
+    ids(name, column, texts, counts)
+}
+
+fn ids(
+    name: &str,
+    column: &ArrayRef,
+    texts: &mut Interner,
+    counts: impl Fn(&str) -> bool,
+) -> Result<Vec<u32>, SummaryError> {
+    let mut intern = |array: &StringArray| -> Vec<u32> {
+        array.iter().map(|text| texts.optional(text.filter(|text| counts(text)))).collect()
+    };
+    if let Some(array) = column.as_dictionary_opt::<Int32Type>()
+        && let Some(entries) = array.values().as_string_opt::<i32>()
+    {
+        let entries = intern(entries);
+        let id = |key: Option<i32>| key.map_or(NONE, |key| entries[key as usize]); // never negative
+        return Ok(array.keys().iter().map(id).collect());
+    }
+    Ok(intern(&text_array(name, column)?))
 }
 
 /// Each record for itself.
@@ -271,15 +298,13 @@ enum Cells {
 
 impl Cells {
     fn new(name: &str, column: &ArrayRef, texts: &mut Interner) -> Result<Cells, SummaryError> {
-        let mut intern =
-            |array: &StringArray| array.iter().map(|text| texts.optional(text)).collect::<Vec<u32>>();
         match column.data_type() {
             DataType::List(_) => {
                 let list = column.as_list::<i32>();
-                let ids = intern(&text_array(name, list.values())?);
+                let ids = ids(name, list.values(), texts, |_| true)?;
                 Ok(Cells::Lists { ids, offsets: list.offsets().clone(), nulls: list.nulls().cloned() })
             }
-            _ => Ok(Cells::Values(intern(&text_array(name, column)?))),
+            _ => Ok(Cells::Values(ids(name, column, texts, |_| true)?)),
         }
     }
 
