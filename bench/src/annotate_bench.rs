@@ -121,6 +121,9 @@ fn points_of(plan: &Plan) -> Result<(Vec<f64>, Vec<f64>), Box<dyn Error>> {
     Ok((lon, lat))
 }
 
+/// Some layers, and what they are called in the table.
+type LayerSet = (&'static str, Vec<BenchLayer>);
+
 /// The bench as it goes on.
 struct Bench<'a> {
     arguments: &'a AnnotateArguments,
@@ -187,7 +190,7 @@ impl Bench<'_> {
     }
 
     /// The layers without and with the one like PAD-US.
-    fn layer_sets(&self) -> Result<[(&'static str, Vec<BenchLayer>); 2], Box<dyn Error>> {
+    fn layer_sets(&self) -> Result<[LayerSet; 2], Box<dyn Error>> {
         let mut all = self.layers.clone();
         all.push(self.protected_areas()?);
         Ok([("census layers", self.layers.clone()), ("census + PAD-like", all)])

@@ -33,7 +33,7 @@ impl Session<'_> {
             let record_counts: Vec<RecordCount> = groups.iter().map(|(_, count)| count.into()).collect();
             counts.add_counted(&batch, &record_counts)?;
             for ((group, Count { records, .. }), &outcome) in groups.iter().zip(&outcomes) {
-                for (layer, sets) in layers.iter_mut().zip(&self.zones.sets) {
+                for (layer, sets) in layers.iter_mut().zip(&self.annotator.zones.sets) {
                     let is_outside = sets[group.zone as usize] as usize == SetId::NONE.index();
                     *(if is_outside { &mut layer.outside } else { &mut layer.inside }) += records;
                 }
@@ -46,7 +46,7 @@ impl Session<'_> {
     }
 
     fn outcome(&mut self, group: &Group) -> u32 {
-        let standing = self.zones.standing(group.zone);
+        let standing = self.annotator.zones.standing(group.zone);
         self.outcomes.of(self.annotator.register.as_ref(), &self.taxa, group.taxon, standing)
     }
 
@@ -61,7 +61,7 @@ impl Session<'_> {
         let assessments: StringArray =
             outcomes.iter().map(|&outcome| Some(self.outcomes.assessment(outcome).as_str())).collect();
         columns.push(("riis_assessment", Arc::new(assessments)));
-        for (layer, sets) in self.annotator.layers.iter().zip(&self.zones.sets) {
+        for (layer, sets) in self.annotator.layers.iter().zip(&self.annotator.zones.sets) {
             let sets = groups.iter().map(|(group, _)| sets[group.zone as usize]);
             for column in &layer.columns {
                 let array: ArrayRef = match &column.values {

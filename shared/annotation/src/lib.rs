@@ -35,7 +35,7 @@ pub use pass::{Done, Order, Pass};
 pub use record_file::{RecordFile, footer_options};
 use regions::LayerColumns;
 pub use session::{Annotated, Session};
-use zones::Zones;
+use zones::ZoneTable;
 
 /// The columns that follow the fields of the layers, in order.
 pub const STATUS_COLUMNS: [&str; 6] = [
@@ -50,10 +50,9 @@ pub const STATUS_COLUMNS: [&str; 6] = [
 /// Annotates batches of landed records; may be shared by threads.
 pub struct Annotator {
     filters: Filters,
-    zones: Zones,
+    index: Index,
+    zones: ZoneTable,
     layers: Vec<LayerColumns>,
-    /// Layer and field of the state that decides the register's region.
-    state: Option<(usize, usize)>,
     register: Option<Register>,
 }
 
@@ -74,6 +73,7 @@ impl Annotator {
             .enumerate()
             .map(|(place, layer)| LayerColumns::new(layer, &index.layers()[place]))
             .collect();
+        // Layer and field of the state that decides the register's region.
         let state = match &config.riis_region_from {
             None => None,
             Some(column) => Some(
@@ -88,7 +88,8 @@ impl Annotator {
                     })?,
             ),
         };
-        Ok(Annotator { filters, zones: Zones::new(index), layers, state, register })
+        let zones = ZoneTable::new(&index, &layers, state);
+        Ok(Annotator { filters, index, zones, layers, register })
     }
 
     /// The schema of annotated records: the input's columns, the fields of the layers, [`STATUS_COLUMNS`].

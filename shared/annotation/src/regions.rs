@@ -69,7 +69,7 @@ fn lists(layer: &Layer, field: usize) -> SetValues {
             }
             FieldValue::Many(texts) => {
                 for text in texts {
-                    lists.values().append_option(text.as_deref());
+                    lists.values().append_option(text);
                 }
                 lists.append(true);
             }

@@ -10,14 +10,13 @@ use bisonflow_contract::StepError;
 use bisonflow_contract::document::Tally;
 use bisonflow_occurrence::Filters;
 use bisonflow_occurrence::parquet_file::{ColumnValues, NO_TEXT, Texts};
-use bisonflow_riis::Standing;
+use bisonflow_region::ZoneId;
 use bisonflow_summary::record_year;
 use rustc_hash::FxHashMap;
 
 use crate::regions::SetValues;
 use crate::status::Outcomes;
 use crate::taxa::{TAXON_COLUMNS, Taxa};
-use crate::zones::ZoneId;
 use crate::{Annotator, internal, wrong_type};
 
 /// The columns that annotating reads, beside those of the filters.
@@ -45,8 +44,6 @@ pub struct Session<'a> {
     /// `taxonkey species` of each taxon.
     key_species: Texts,
     key_species_codes: Vec<u32>,
-    /// What is known of each zone.
-    pub(crate) zones: ZoneTable,
     pub(crate) groups: FxHashMap<Group, Count>,
     pub(crate) tally: Tally,
 }
@@ -65,16 +62,6 @@ pub(crate) struct Count {
     pub(crate) undated: u64,
     pub(crate) first: i16, // above `last` while there is no year
     pub(crate) last: i16,
-}
-
-/// By zone: its standing, the set that it is in for each layer, and the text of each column of the layers.
-#[derive(Default)]
-pub(crate) struct ZoneTable {
-    /// As places in [`Standing::ALL`].
-    standings: Vec<u8>,
-    pub(crate) sets: Vec<Vec<u32>>,
-    /// By layer and column; empty for lists.
-    codes: Vec<Vec<Vec<u32>>>,
 }
 
 /// The records of a batch that passed the filters.
@@ -98,7 +85,6 @@ impl<'a> Session<'a> {
             outcomes: Outcomes::default(),
             key_species: Texts::default(),
             key_species_codes: Vec::new(),
-            zones: ZoneTable::default(),
             groups: FxHashMap::default(),
             tally: annotator.empty_tally(),
         }
@@ -128,7 +114,7 @@ impl<'a> Session<'a> {
         let mut outcomes = Vec::with_capacity(taxa.len());
         let years = Years::new(&kept)?;
         for (row, (&zone, &taxon)) in zones.iter().zip(&taxa).enumerate() {
-            let standing = self.zones.standings[zone as usize];
+            let standing = self.annotator.zones.standing(zone);
             outcomes.push(self.outcomes.of(self.annotator.register.as_ref(), &self.taxa, taxon, standing));
             self.groups.entry(Group { zone, taxon }).or_insert(Count::NONE).add(years.of(row, self.run_year));
         }
@@ -141,8 +127,7 @@ impl<'a> Session<'a> {
         let (longitude, latitude) =
             (coordinates(batch, "decimallongitude")?, coordinates(batch, "decimallatitude")?);
         let mut zones = vec![ZoneId::NONE; batch.num_rows()];
-        self.annotator.zones.locate(&longitude, &latitude, &mut zones);
-        self.zones.extend(self.annotator);
+        self.annotator.index.locate(&longitude, &latitude, &mut zones);
         Ok(zones.into_iter().map(|zone| zone.index() as u32).collect())
     }
 
@@ -172,13 +157,13 @@ impl<'a> Session<'a> {
         let source = self.source;
         let mut columns = Vec::new();
         for (place, layer) in self.annotator.layers.iter().enumerate() {
-            for (column, codes) in layer.columns.iter().zip(&self.zones.codes[place]) {
+            for (column, codes) in layer.columns.iter().zip(&self.annotator.zones.codes[place]) {
                 columns.push(match &column.values {
                     SetValues::Texts { texts, .. } => {
                         ColumnValues::Coded { source, codes: &annotated.zones, table: codes, texts }
                     }
                     SetValues::Lists(lists) => {
-                        let sets = &self.zones.sets[place];
+                        let sets = &self.annotator.zones.sets[place];
                         let rows: UInt32Array =
                             annotated.zones.iter().map(|&zone| Some(sets[zone as usize])).collect();
                         ColumnValues::Array(take(lists, &rows, None).map_err(internal)?)
@@ -240,39 +225,6 @@ impl Count {
                 self.last = self.last.max(year);
             }
             None => self.undated += 1,
-        }
-    }
-}
-
-impl ZoneTable {
-    /// The standing of a zone, as a place in [`Standing::ALL`].
-    pub(crate) fn standing(&self, zone: u32) -> u8 {
-        self.standings[zone as usize]
-    }
-
-    /// Looks at the zones that are new.
-    fn extend(&mut self, annotator: &Annotator) {
-        let layers = &annotator.layers;
-        if self.sets.is_empty() {
-            self.sets = layers.iter().map(|_| Vec::new()).collect();
-            self.codes = layers.iter().map(|layer| vec![Vec::new(); layer.columns.len()]).collect();
-        }
-        for zone in self.standings.len()..annotator.zones.zone_count() {
-            for (place, layer) in layers.iter().enumerate() {
-                let set = annotator.zones.set_of(place, ZoneId::from_index(zone)).index();
-                self.sets[place].push(set as u32);
-                for (column, codes) in layer.columns.iter().zip(&mut self.codes[place]) {
-                    if let SetValues::Texts { codes: of_sets, .. } = &column.values {
-                        codes.push(of_sets[set]);
-                    }
-                }
-            }
-            let state = annotator.state.and_then(|(layer, column)| {
-                layers[layer].columns[column].values.text(self.sets[layer][zone] as usize)
-            });
-            let standing = Standing::of_state(state);
-            let place = Standing::ALL.iter().position(|&known| known == standing);
-            self.standings.push(place.expect("ALL has every standing") as u8);
         }
     }
 }

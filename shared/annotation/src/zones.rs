@@ -1,88 +1,49 @@
-//! Zones over layers that are asked one after the other.
-//!
-//! Stands in for an index that answers for all layers at once, and has that index's interface; to be dropped
-//! with it.
+//! What is known of each zone, so that a record needs its zone only.
 
-use std::sync::{PoisonError, RwLock};
+use bisonflow_region::{Index, ZoneId};
+use bisonflow_riis::Standing;
 
-use bisonflow_region::{Coordinate, Index, SetId};
-use rustc_hash::FxHashMap;
+use crate::regions::{LayerColumns, SetValues};
 
-/// A combination of region sets, one of each layer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct ZoneId(u32);
-
-impl ZoneId {
-    /// Outside every layer.
-    pub(crate) const NONE: ZoneId = ZoneId(0);
-
-    /// The zone at a place.
-    pub(crate) fn from_index(index: usize) -> Self {
-        ZoneId(index as u32)
-    }
-
-    /// Its place among the zones.
-    pub(crate) fn index(self) -> usize {
-        self.0 as usize
-    }
+/// By zone: its standing, the set that it is in for each layer, and the text of each column of the layers.
+pub(crate) struct ZoneTable {
+    /// As places in [`Standing::ALL`].
+    standings: Vec<u8>,
+    pub(crate) sets: Vec<Vec<u32>>,
+    /// By layer and column; empty for lists.
+    pub(crate) codes: Vec<Vec<Vec<u32>>>,
 }
 
-/// The layers, and the zones that were met so far.
-pub(crate) struct Zones {
-    index: Index,
-    known: RwLock<Known>,
-}
-
-#[derive(Default)]
-struct Known {
-    by_sets: FxHashMap<Box<[SetId]>, ZoneId>,
-    sets: Vec<Box<[SetId]>>,
-}
-
-impl Zones {
-    pub(crate) fn new(index: Index) -> Self {
-        let none: Box<[SetId]> = index.layers().iter().map(|_| SetId::NONE).collect();
-        let mut known = Known::default();
-        known.by_sets.insert(none.clone(), ZoneId::NONE);
-        known.sets.push(none);
-        Zones { index, known: RwLock::new(known) }
-    }
-
-    /// The zones of places; one whose coordinates are no number or out of range is outside.
-    pub(crate) fn locate(&self, lon: &[f64], lat: &[f64], zones: &mut [ZoneId]) {
-        let mut sets = vec![SetId::NONE; self.index.layers().len()];
-        for (zone, (&lon, &lat)) in zones.iter_mut().zip(lon.iter().zip(lat)) {
-            let Ok(coordinate) = Coordinate::new(lon, lat) else {
-                *zone = ZoneId::NONE;
-                continue;
+impl ZoneTable {
+    /// `state` is the layer and the column that say the state.
+    pub(crate) fn new(index: &Index, layers: &[LayerColumns], state: Option<(usize, usize)>) -> Self {
+        let sets_of = |place| {
+            let sets = (0..index.zone_count()).map(|zone| index.set_of(place, ZoneId::from_index(zone)));
+            sets.map(|set| set.index() as u32).collect()
+        };
+        let sets: Vec<Vec<u32>> = (0..layers.len()).map(sets_of).collect();
+        let codes = layers.iter().zip(&sets).map(|(layer, sets)| {
+            let of_column = |values: &SetValues| match values {
+                SetValues::Texts { codes, .. } => sets.iter().map(|&set| codes[set as usize]).collect(),
+                SetValues::Lists(_) => Vec::new(),
             };
-            for (set, layer) in sets.iter_mut().zip(self.index.layers()) {
-                *set = layer.locate(coordinate);
-            }
-            *zone = self.zone(&sets);
-        }
+            layer.columns.iter().map(|column| of_column(&column.values)).collect()
+        });
+        let codes = codes.collect();
+        let standing = |zone: usize| {
+            let state = state.and_then(|(layer, column)| {
+                layers[layer].columns[column].values.text(sets[layer][zone] as usize)
+            });
+            let standing = Standing::of_state(state);
+            let place = Standing::ALL.iter().position(|&known| known == standing);
+            place.expect("ALL has every standing") as u8
+        };
+        let standings = (0..index.zone_count()).map(standing).collect();
+        ZoneTable { standings, sets, codes }
     }
 
-    fn zone(&self, sets: &[SetId]) -> ZoneId {
-        if let Some(&zone) = self.known.read().unwrap_or_else(PoisonError::into_inner).by_sets.get(sets) {
-            return zone;
-        }
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        let next = ZoneId(u32::try_from(known.sets.len()).expect("fewer zones than u32 can number"));
-        let zone = *known.by_sets.entry(sets.into()).or_insert(next);
-        if zone == next {
-            known.sets.push(sets.into());
-        }
-        zone
-    }
-
-    /// How many zones there are.
-    pub(crate) fn zone_count(&self) -> usize {
-        self.known.read().unwrap_or_else(PoisonError::into_inner).sets.len()
-    }
-
-    /// The set of a layer that a zone lies in.
-    pub(crate) fn set_of(&self, layer: usize, zone: ZoneId) -> SetId {
-        self.known.read().unwrap_or_else(PoisonError::into_inner).sets[zone.index()][layer]
+    /// The standing of a zone, as a place in [`Standing::ALL`].
+    pub(crate) fn standing(&self, zone: u32) -> u8 {
+        self.standings[zone as usize]
     }
 }

@@ -28,6 +28,14 @@ impl ZoneId {
     /// In no region of any layer.
     pub const NONE: ZoneId = ZoneId(0);
 
+    /// The zone at a place among all zones, of which there are [`Index::zone_count`].
+    ///
+    /// # Panics
+    /// If there cannot be so many.
+    pub fn from_index(index: usize) -> Self {
+        ZoneId(u32::try_from(index).expect("fewer zones than u32 can number"))
+    }
+
     /// Its place among all zones: less than [`Index::zone_count`].
     pub fn index(self) -> usize {
         self.0 as usize
