@@ -18,6 +18,7 @@ use tokio::runtime::{Handle, Runtime};
 use crate::land::{LandRequest, land};
 use crate::location::Location;
 use crate::one_pass::{OnePassRequest, one_pass};
+use crate::regions::{self, LayersFrom};
 use crate::{annotate, control, report, resolve, run, sample};
 
 /// Turns GBIF occurrence downloads into a catalogued, annotated and counted data set.
@@ -51,6 +52,60 @@ pub enum Command {
     /// What concerns the US Register of Introduced and Invasive Species.
     #[command(subcommand)]
     Riis(RiisCommand),
+    /// The layers' index: build it as one file, look what it is made of, ask where a place lies.
+    #[command(subcommand)]
+    Regions(RegionsCommand),
+}
+
+/// Commands of `bisonflow regions`.
+#[derive(Debug, Subcommand)]
+pub enum RegionsCommand {
+    /// Build the index of the layers as one file.
+    ///
+    /// Example: bisonflow regions build --layers layers.toml --out regions.index
+    Build {
+        /// Which layers.
+        #[command(flatten)]
+        layers: LayersArguments,
+        /// The file to write.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Tell what the layers are made of: regions, vertices, bounds, and what was left out or holds no place.
+    Check {
+        /// Which layers.
+        #[command(flatten)]
+        layers: LayersArguments,
+        /// An index that was built of them; it is compared with them.
+        #[arg(long, value_name = "FILE")]
+        index: Option<PathBuf>,
+    },
+    /// Tell which regions one place lies in.
+    ///
+    /// Example: bisonflow regions locate -95.24 38.97
+    #[command(allow_negative_numbers = true)]
+    Locate {
+        /// Degrees east; west is negative.
+        #[arg(value_name = "LON")]
+        lon: f64,
+        /// Degrees north.
+        #[arg(value_name = "LAT")]
+        lat: f64,
+        /// Which layers.
+        #[command(flatten)]
+        layers: LayersArguments,
+        /// An index that was built of the layers.
+        #[arg(long, value_name = "FILE")]
+        index: Option<PathBuf>,
+    },
+}
+
+/// Which layers.
+#[derive(Args, Debug)]
+pub struct LayersArguments {
+    /// The layers, as a TOML file beside its sources. Default: US counties at 1:10 million.
+    #[arg(long, value_name = "LAYERS.TOML")]
+    layers: Option<PathBuf>,
 }
 
 /// Commands of `bisonflow riis`.
@@ -297,6 +352,20 @@ pub fn execute(command: Command) -> Result<(), StepError> {
         Command::Summarize(arguments) => {
             let run = RunStore::new(&Store::open(&arguments.root)?, &arguments.run_id);
             report::print(&run::summarize(&run, handle)?)
+        }
+        Command::Regions(command) => {
+            let lines = match command {
+                RegionsCommand::Build { layers, out } => {
+                    regions::build(&LayersFrom { layers: layers.layers, index: None }, &out, handle)?
+                }
+                RegionsCommand::Check { layers, index } => {
+                    regions::check(&LayersFrom { layers: layers.layers, index }, handle)?
+                }
+                RegionsCommand::Locate { lon, lat, layers, index } => {
+                    regions::locate(&LayersFrom { layers: layers.layers, index }, lon, lat, handle)?
+                }
+            };
+            report::print_lines(&lines)
         }
         Command::Riis(RiisCommand::Resolve(arguments)) => {
             report::print_lines(&resolve::resolve(&resolve_request(arguments), handle)?.lines())

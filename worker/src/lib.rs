@@ -11,6 +11,7 @@ pub mod location;
 pub mod object_file;
 pub mod one_pass;
 pub mod progress;
+pub mod regions;
 pub mod report;
 pub mod resolve;
 pub mod run;

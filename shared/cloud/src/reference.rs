@@ -173,8 +173,7 @@ pub async fn layers_config(store: &Store, plan: &Plan) -> Result<LayersConfig, S
 /// # Errors
 /// [`StepError::BadReferenceData`] naming layer, file and field; else as [`read`].
 pub async fn index(store: &Store, plan: &Plan) -> Result<Index, StepError> {
-    let config = layers_config(store, plan).await?;
-    build_index(store, &plan.reference, &config).await
+    Layers::read(store, &plan.reference, plan.options()).await?.build()
 }
 
 /// The register of a run; none if it does without.
@@ -200,14 +199,13 @@ pub fn summary_spec(summary: &SummaryConfig) -> SummarySpec {
 /// # Errors
 /// [`StepError::BadReferenceData`] naming file and field; else as [`read`].
 pub async fn validate(store: &Store, reference: &Reference, options: &Options) -> Result<(), StepError> {
-    let pin = &reference.layers_toml;
-    let config = parse_layers(&pin.uri, &read(store, pin).await?, options)?;
-    for spec in summary_specs(&config) {
+    let layers = Layers::read(store, reference, options).await?;
+    for spec in summary_specs(&layers.config) {
         spec.check()?;
     }
-    let index = build_index(store, reference, &config).await?;
+    let index = layers.build()?;
     if read_register(store, reference).await?.is_some() {
-        check_register_region(&pin.uri, &config, &index)?;
+        check_register_region(&reference.layers_toml.uri, &layers.config, &index)?;
     }
     Ok(())
 }
@@ -267,20 +265,53 @@ pub fn check_extra_columns(config: &LayersConfig, extra: &[String]) -> Result<()
     }
 }
 
-async fn build_index(
-    store: &Store,
-    reference: &Reference,
-    config: &LayersConfig,
-) -> Result<Index, StepError> {
-    let mut sources = BTreeMap::new();
-    for (name, pin) in &reference.layer_sources {
-        sources.insert(name.as_str(), read(store, pin).await?);
+/// The layers of a run: their settings, and the files that these name.
+pub struct Layers {
+    /// The settings.
+    pub config: LayersConfig,
+    sources: BTreeMap<String, Bytes>,
+}
+
+impl Layers {
+    /// Reads what is pinned; of layers.toml the layers that the options chose.
+    ///
+    /// # Errors
+    /// [`StepError::BadReferenceData`] naming layer, file and field; else as [`read`].
+    pub async fn read(store: &Store, reference: &Reference, options: &Options) -> Result<Layers, StepError> {
+        let pin = &reference.layers_toml;
+        let config = parse_layers(&pin.uri, &read(store, pin).await?, options)?;
+        let mut sources = BTreeMap::new();
+        for (name, pin) in &reference.layer_sources {
+            sources.insert(name.clone(), read(store, pin).await?);
+        }
+        Ok(Layers { config, sources })
     }
-    let load = |name: &str| {
-        let content = sources.get(name).map(|content| content.to_vec());
-        content.ok_or_else(|| RegionError::load(name, "the run was planned without it"))
-    };
-    Ok(Index::build(config, load)?)
+
+    /// Builds the index.
+    ///
+    /// # Errors
+    /// [`StepError::BadReferenceData`] naming layer, file and field.
+    pub fn build(&self) -> Result<Index, StepError> {
+        let load = |name: &str| {
+            let content = self.sources.get(name).map(|content| content.to_vec());
+            content.ok_or_else(|| RegionError::load(name, "the run was planned without it"))
+        };
+        Ok(Index::build(&self.config, load)?)
+    }
+
+    /// Maps an index that was built before.
+    ///
+    /// # Errors
+    /// [`StepError::BadReferenceData`] if it is none, damaged, or of other settings or files.
+    pub fn open(&self, path: &Path) -> Result<Index, StepError> {
+        let index = Index::open(path)?.select(&self.config)?;
+        for (place, layer) in self.config.layers.iter().enumerate() {
+            if let Some(content) = self.sources.get(&layer.source) {
+                index.check_source(place, &hex(&Sha256::digest(content)))?;
+            }
+        }
+        Ok(index)
+    }
 }
 
 async fn read_register(store: &Store, reference: &Reference) -> Result<Option<Register>, StepError> {

@@ -30,15 +30,15 @@ impl Texts {
     /// The code of a text; a new text gets the next one.
     pub fn code(&mut self, text: &str) -> u32 {
         let Texts { all, ends, table } = self;
-        let hash = hash(text);
-        if let Some(&code) = table.find(hash, |&code| span(all, ends, code) == text) {
+        let hash = hash(text.as_bytes());
+        if let Some(&code) = table.find(hash, |&code| bytes(all, ends, code) == text.as_bytes()) {
             return code;
         }
         let code = u32::try_from(ends.len()).ok().filter(|&code| code != NO_TEXT);
         let code = code.expect("fewer distinct texts than u32 can number");
         all.push_str(text);
         ends.push(all.len());
-        table.insert_unique(hash, code, |&code| self::hash(span(all, ends, code)));
+        table.insert_unique(hash, code, |&code| self::hash(bytes(all, ends, code)));
         code
     }
 
@@ -89,9 +89,16 @@ fn span<'a>(all: &'a str, ends: &[usize], code: u32) -> &'a str {
     &all[start..ends[code]]
 }
 
-fn hash(text: &str) -> u64 {
+/// The bytes of a text: comparing them needs no look at where characters begin.
+fn bytes<'a>(all: &'a str, ends: &[usize], code: u32) -> &'a [u8] {
+    let code = code as usize;
+    let start = if code == 0 { 0 } else { ends[code - 1] };
+    &all.as_bytes()[start..ends[code]]
+}
+
+fn hash(text: &[u8]) -> u64 {
     let mut hasher = FxHasher::default();
-    hasher.write(text.as_bytes());
+    hasher.write(text);
     hasher.finish()
 }
 
