@@ -7,6 +7,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use bisonflow_annotation::CORE_COLUMNS;
 use bisonflow_region::ZoneId;
 use clap::Args;
 use serde_json::json;
@@ -289,7 +290,7 @@ impl Bench<'_> {
     fn annotate_plan(&self, source: PathBuf, amount: u64, core: bool, write: bool) -> Plan {
         let out = write.then(|| self.arguments.work.join("annotated.parquet"));
         let columns: Vec<String> = if core {
-            text_data::CORE.map(str::to_owned).to_vec()
+            CORE_COLUMNS.map(str::to_owned).to_vec()
         } else {
             bisonflow_occurrence::schema::columns().iter().map(|column| column.name.to_owned()).collect()
         };

@@ -16,28 +16,6 @@ use parquet::file::writer::SerializedFileWriter;
 use crate::layers::real_file;
 use crate::random::Random;
 
-/// The columns that speed is mostly told for.
-pub const CORE: [&str; 18] = [
-    "gbifid",
-    "datasetkey",
-    "kingdom",
-    "family",
-    "species",
-    "taxonrank",
-    "scientificname",
-    "countrycode",
-    "stateprovince",
-    "occurrencestatus",
-    "decimallatitude",
-    "decimallongitude",
-    "coordinateuncertaintyinmeters",
-    "eventdate",
-    "year",
-    "taxonkey",
-    "specieskey",
-    "basisofrecord",
-];
-
 /// Writes tab-separated text of so many records, in `folder` unless it is there: the 600 real rows of 257 columns,
 /// each with its own number, place, date and, in half of them, other keys. With `absent`, every third record is one
 /// of absence, which the filters hold back.
