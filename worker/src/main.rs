@@ -5,10 +5,6 @@ use std::process::ExitCode;
 use bisonflow::cli;
 use clap::Parser;
 
-/// Batches come and go: the system's allocator would give their pages back each time.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let command = match cli::Command::try_parse() {
         Ok(command) => command,

@@ -11,10 +11,6 @@ use bisonflow_bench::oracle::{self, OracleArguments};
 use bisonflow_bench::protected_areas::ProtectedAreas;
 use clap::{Args, Parser};
 
-/// As in `bisonflow` itself.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Oracles and benches of bisonflow.
 #[derive(Parser)]
 #[command(max_term_width = 110)]
