@@ -138,7 +138,13 @@ impl Annotating {
             Some(path) => Some((File::create(path)?, "annotated.parquet")),
             None => None,
         };
-        let order = Order { out, row_group_records: 1_000_000, summaries: &self.summaries, run_year: 2026 };
+        let order = Order {
+            out,
+            row_group_records: 1_000_000,
+            summaries: &self.summaries,
+            counts_datasets: false,
+            run_year: 2026,
+        };
         let OnePass { done, .. } = annotate_file(&self.annotator, source, &columns, order)?;
         Ok(Passed { read: done.tally.records, annotated: done.tally.annotated })
     }

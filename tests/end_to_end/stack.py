@@ -56,7 +56,7 @@ class Stack:
 
     @classmethod
     @contextmanager
-    def start(cls, binaries: Path, state: Path) -> Iterator[Stack]:
+    def start(cls, binaries: Path, state: Path, species_match_server: str = "none") -> Iterator[Stack]:
         """Starts the local cloud and stops it, and all that it started, in the end."""
         command = [
             sys.executable, "-m", "local_cloud",
@@ -65,6 +65,7 @@ class Stack:
             "--binaries", binaries,
             "--image-command", binaries / "bisonflow",
             "--gbif-bucket", "gbif-open-data-us-east-1",
+            "--parameter", f"SpeciesMatchServer={species_match_server}",
             "--wait-seconds", "1",
         ]  # fmt: skip
         env = {**os.environ, "PYTHONPATH": str(WORKSPACE / "local-cloud")}

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
+import recompute
 from stack import Stack
 from test_workflow import adds_up, local_run, same_ledger, same_tables
 
@@ -106,6 +110,62 @@ def test_real_downloads(
     manifest, local = local_run(worker, tmp_path / "out", *arguments)
     same_ledger(local, ledger)
     same_tables(stack, run, tmp_path / "out", manifest)
+
+
+STATES = """
+[[layer]]
+name = "state"
+source = "cb_2020_us_state_500k.zip"
+vintage = "2020"
+scale = "1:500k"
+id = "GEOID"
+fields = { census_state = "STUSPS", state_name = "NAME" }
+"""
+SUMMARIES: dict[str, tuple[list[str], int, list[str]]] = {
+    "county": (["county_geoid", "state_county"], 1, []),
+    "aiannh": (["aiannh_geoid", "aiannh_name"], 1, ["species"]),
+    "state": (["census_state", "state_name"], 2, ["sites"]),
+}
+
+
+@pytest.mark.parametrize("name", [row[0] for row in COUNTED])
+def test_every_table_is_what_the_annotated_rows_say(worker: Path, real_data: Path, tmp_path: Path, name: str) -> None:
+    """Counties, states as a layer of their own, and AIANNH areas; every table computed anew, row for row."""
+    folder = tmp_path / "reference"
+    folder.mkdir()
+    layers = LAYERS[: LAYERS.index("[[summary]]")].replace('census_state = "STUSPS", census_county', "census_county") + STATES
+    for summary, (by, min_count, sigma) in SUMMARIES.items():
+        layers += f'[[summary]]\nname = "{summary}"\nby = {json.dumps(by)}\nmin_count = {min_count}\nsigma = {json.dumps(sigma)}\n'
+    (folder / "layers.toml").write_text(layers)
+    for source in ("us_county_2017_10m.zip", "cb_2021_us_aiannh_500k.zip", "cb_2020_us_state_500k.zip"):
+        (folder / source).symlink_to(real_data / "regions" / source)
+    register = real_data / "riis" / "US-RIIS_MasterList.csv"
+    out = tmp_path / "out"
+    arguments = ["--source", real_data / "gbif" / name, "--layers", folder / "layers.toml", "--riis", register]
+    manifest, ledger = local_run(worker, out, *arguments)
+
+    def rows(table: str) -> list[dict[str, Any]]:
+        files = [out / file for file in manifest["tables"][table]["files"]]
+        return [row for file in files for row in pq.read_table(file, partitioning=None).to_pylist()]
+
+    annotated, landed = rows("annotated"), rows("occurrences")
+    assert len(annotated) == ledger["records"]["annotated"] and len(landed) == ledger["records"]["landed"]
+    run_year = int(manifest["finished_at"][:4])
+    with register.open(encoding="utf-8-sig", newline="") as file:
+        listed = list(csv.DictReader(file))
+    expected = {
+        "riis_matches": recompute.riis_matches(annotated, listed),
+        "dataset_counts": recompute.dataset_counts(landed, annotated, run_year),
+    }
+    for summary, (by, min_count, sigma) in SUMMARIES.items():
+        expected |= recompute.summary_tables(summary, by, annotated, run_year, min_count, sigma)
+    assert set(expected) == set(manifest["tables"]) - {"annotated", "occurrences"}
+    for table, should in expected.items():
+        assert recompute.differences(rows(table), should) == [], table
+    derived = Counter(row["datasetkey"] for row in annotated if row["datasetkey"])
+    (csv_file,) = out.glob("csv/run=*/derived_dataset.csv")
+    with csv_file.open(newline="") as file:
+        assert {row["datasetkey"]: int(row["count"]) for row in csv.DictReader(file)} == derived
 
 
 def test_three_subsets_are_an_array_of_three_children(stack: Stack, real_data: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from stack import WORKSPACE, Stack
 
 ALL_STATES = [
-    "PlanRun", "PlanOutcome", "LandingNeeded", "LaunchSpotDownloader", "StartCrawler", "AddAnnotationFields",
+    "PlanRun", "PlanOutcome", "LandingNeeded", "LaunchSpotDownloader", "ResolveRiis", "RiisResolved", "StartCrawler", "AddAnnotationFields",
     "CountSubsets", "SubmitBatchJob", "WaitForBatch", "CheckBatchJob", "SummarizeRun", "NotifySuccess", "Finished",
 ]  # fmt: skip
 
@@ -68,7 +68,7 @@ def uploaded(stack: Stack, sample: Path, register: None) -> str:
     execution = stack.upload("uploads/sample-3000.zip", sample / "sample-3000.zip")
     assert execution.status == "SUCCEEDED", (execution.error, execution.cause)
     assert [state for state in ALL_STATES if state not in execution.states] == []
-    assert execution.invoked >= 7, "seven functions are invoked for real"
+    assert execution.invoked >= 8, "eight functions are invoked for real"
     run_id: str = execution.output["summary"]["run_id"]
     return run_id
 
@@ -170,7 +170,7 @@ def test_two_executions_at_once_make_one_run(stack: Stack, sample: Path) -> None
 
 
 EVENTS = [
-    "launch-spot-downloader", "launch-spot-downloader-terminate", "start-crawler", "start-crawler-check",
+    "launch-spot-downloader", "launch-spot-downloader-terminate", "resolve-riis", "resolve-riis-more", "start-crawler", "start-crawler-check",
     "add-annotation-fields", "count-subsets", "submit-batch-job", "summarize-run",
 ]  # fmt: skip
 
@@ -196,7 +196,7 @@ def test_the_events_for_one_function_are_true(stack: Stack, sample: Path) -> Non
     told = json.loads(answer["Payload"].read())
     assert (told["outcome"], told["run"]) == ("Planned", run), "the lock is this very execution's"
     for event in EVENTS:
-        step = event.removesuffix("-terminate").removesuffix("-check")
+        step = event.removesuffix("-terminate").removesuffix("-check").removesuffix("-more")
         logical = "".join(part.capitalize() for part in step.split("-")) + "Function"
         name = next(full for full in names if logical in full)
         answer = stack.functions.invoke(FunctionName=name, Payload=(folder / f"{event}.json").read_bytes())

@@ -6,8 +6,8 @@ use bisonflow_contract::ErrorName::{
     SpotInterrupted, SubsetFailed, TableConflict, Throttled, UnsupportedFormat,
 };
 use bisonflow_contract::{
-    add_annotation_fields, count_subsets, launch_spot_downloader, plan_run, start_crawler, submit_batch_job,
-    summarize_run,
+    add_annotation_fields, count_subsets, launch_spot_downloader, plan_run, resolve_riis, start_crawler,
+    submit_batch_job, summarize_run,
 };
 use schemars::{Schema, schema_for};
 
@@ -70,6 +70,20 @@ pub const STEPS: &[Step] = &[
         request: || schema_for!(launch_spot_downloader::Request),
         response: || schema_for!(launch_spot_downloader::Response),
         raises: &[InvalidInput, RunTakenOver, Internal, SourceUnavailable, Throttled],
+    },
+    Step {
+        state: "ResolveRiis",
+        function: "resolve-riis",
+        request: || schema_for!(resolve_riis::Request),
+        response: || schema_for!(resolve_riis::Response),
+        raises: &[InvalidInput, BadReferenceData, RunTakenOver, Internal, SourceUnavailable, Throttled],
+    },
+    Step {
+        state: "ResolveMore",
+        function: "resolve-riis",
+        request: || schema_for!(resolve_riis::Request),
+        response: || schema_for!(resolve_riis::Response),
+        raises: &[InvalidInput, BadReferenceData, RunTakenOver, Internal, SourceUnavailable, Throttled],
     },
     Step {
         state: "StartCrawler",

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use bisonflow_contract::input::Request as Input;
 use bisonflow_contract::{
-    add_annotation_fields, count_subsets, launch_spot_downloader, parse, plan_run, start_crawler,
-    submit_batch_job, summarize_run,
+    add_annotation_fields, count_subsets, launch_spot_downloader, parse, plan_run, resolve_riis,
+    start_crawler, submit_batch_job, summarize_run,
 };
 use bisonflow_tests::repo;
 use serde_json::Value;
@@ -24,6 +24,7 @@ fn checks() -> BTreeMap<&'static str, Check> {
             let request: plan_run::Request = parse("event", v)?;
             Input::parse(request.input).map(drop)
         }),
+        ("resolve-riis", |v| parse::<resolve_riis::Request>("event", v).map(drop)),
         ("start-crawler", |v| parse::<start_crawler::Request>("event", v).map(drop)),
         ("submit-batch-job", |v| parse::<submit_batch_job::Request>("event", v).map(drop)),
         ("summarize-run", |v| parse::<summarize_run::Request>("event", v).map(drop)),

@@ -13,7 +13,7 @@ use bisonflow_contract::input::{
 };
 use bisonflow_contract::{
     CheckAction, Checklist, ErrorName, RunId, RunRef, StepError, add_annotation_fields, count_subsets,
-    launch_spot_downloader, plan_run, start_crawler, submit_batch_job, summarize_run,
+    launch_spot_downloader, plan_run, resolve_riis, start_crawler, submit_batch_job, summarize_run,
 };
 use bisonflow_tests::{golden, repo};
 use serde::{Serialize, de::DeserializeOwned};
@@ -85,6 +85,7 @@ fn reference() -> Reference {
             Pin { uri: "default:us_county_2017_10m.zip".into(), version_id: None, ..pin("") },
         )]),
         riis: Some(pin("riis.csv")),
+        riis_resolved_from: None,
     }
 }
 
@@ -167,6 +168,16 @@ fn messages() -> Vec<Example> {
         example(
             "launch_spot_downloader.landed",
             &launch_spot_downloader::Landed { records: landing_records(), parts: 1 },
+        ),
+        example("resolve_riis.request", &resolve_riis::Request { run: run(), turns: 1 }),
+        example(
+            "resolve_riis.response",
+            &resolve_riis::Response {
+                state: resolve_riis::State::Running,
+                turns: 2,
+                names: 14_003,
+                answered: 9_870,
+            },
         ),
         example(
             "start_crawler.request",

@@ -128,6 +128,7 @@ impl Workbench {
             out: Some((object, &*key)),
             row_group_records: self.plan.options().row_group_records() as usize,
             summaries: &self.summaries,
+            counts_datasets: true,
             run_year: self.plan.run_year(),
         };
         let Done { out, tally, counts } = self.pool.install(|| {

@@ -79,6 +79,7 @@ pub fn one_pass(request: &OnePassRequest, handle: &Handle) -> Result<OnePassResu
         out: out.map(|file: File| (BufWriter::with_capacity(1 << 20, file), &*name)),
         row_group_records: MAX_ROW_GROUP_RECORDS as usize,
         summaries: &summaries,
+        counts_datasets: false,
         run_year: plan.run_year(),
     };
     let OnePass { done, .. } =

@@ -75,17 +75,7 @@ pub fn resolve(request: &ResolveRequest, handle: &Handle) -> Result<ResolveResul
     progress.finish();
 
     let resolved = sheet.write(&replies, checklist, &request.rules)?;
-    if resolved.rows_with_key == 0 {
-        let found: Vec<String> =
-            resolved.findings.iter().map(|(finding, rows)| format!("{finding} {rows}")).collect();
-        return Err(StepError::BadReferenceData(format!(
-            "{}: none of its {} rows has a name that the checklist {checklist} has ({}): check the register and \
-             the checklist",
-            path.display(),
-            sheet.rows(),
-            found.join(", ")
-        )));
-    }
+    resolved.check(&path.display().to_string(), checklist)?;
     let date = now.strftime("%Y_%m_%d").to_string();
     let [annotated, unresolved] = file_names(&name, &date).map(|name| request.out.join(name));
     // The register last: where it is, the list is too.

@@ -6,13 +6,14 @@ use crate::command::{Done, cargo, step, target, workspace};
 use crate::venv::Venv;
 
 /// The functions that are built for Lambda.
-const FUNCTIONS: [&str; 7] = [
+const FUNCTIONS: [&str; 8] = [
     "plan-run",
     "launch-spot-downloader",
     "start-crawler",
     "add-annotation-fields",
     "count-subsets",
     "submit-batch-job",
+    "resolve-riis",
     "summarize-run",
 ];
 

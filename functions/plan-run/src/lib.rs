@@ -161,7 +161,8 @@ impl<S: Sources, E: Executions> PlanRun<S, E> {
         let plan = if finished || force || !is_same_work(&held, &plan) {
             Plan { generation: held.generation + 1, ..plan }
         } else {
-            Plan { planned_at: held.planned_at, ..plan }
+            // Its register may have been resolved meanwhile.
+            Plan { planned_at: held.planned_at, reference: held.reference.clone(), ..plan }
         };
         match self.store.put_if_match(&key, to_json(&plan), &e_tag).await? {
             Conditional::Conflict => Ok(None),
@@ -257,7 +258,7 @@ impl Wanted {
 fn is_same_work(a: &Plan, b: &Plan) -> bool {
     let outputs = |plan: &Plan| {
         let options = Options { force: false, market: None, ..plan.options().clone() };
-        (plan.source_identity.clone(), options, plan.reference.clone())
+        (plan.source_identity.clone(), options, plan.reference.as_planned())
     };
     a.source_identity.is_some() && outputs(a) == outputs(b)
 }

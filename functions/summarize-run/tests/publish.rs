@@ -50,12 +50,12 @@ async fn tables_and_partitions_are_published_and_the_manifest_says_so() {
     assert_eq!(response.annotated_location, format!("s3://memory/annotated/{RUN}/"));
     {
         let state = catalog.state();
-        // annotated, the five tables of a summary, and the six of its matrix.
-        assert_eq!(state.tables.len(), 12);
+        // annotated, the five tables of a summary, the six of its matrix, and the two of the whole run.
+        assert_eq!(state.tables.len(), 14);
         let counts = &state.tables["square_counts"];
         assert_eq!(counts.location, "s3://memory/summaries/square_counts/");
         assert!(counts.columns.iter().all(|column| !column.comment.is_empty()), "{counts:?}");
-        assert_eq!(state.partitions.len(), 12);
+        assert_eq!(state.partitions.len(), 14);
         for ((table, run), location) in &state.partitions {
             assert_eq!(run, plan.run_id.as_str());
             let folder = if table == "annotated" { "annotated".into() } else { format!("summaries/{table}") };
@@ -63,7 +63,7 @@ async fn tables_and_partitions_are_published_and_the_manifest_says_so() {
         }
     }
     let manifest = RunStore::new(&store, &plan.run_id).manifest().await.unwrap().unwrap();
-    assert_eq!((manifest.generation, manifest.tables.len(), manifest.notes.len()), (1, 13, 0));
+    assert_eq!((manifest.generation, manifest.tables.len(), manifest.notes.len()), (1, 15, 0));
     for table in manifest.tables.values() {
         assert_eq!(keys(&store, &table.prefix).await, table.files);
     }

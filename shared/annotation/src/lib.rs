@@ -7,6 +7,8 @@
 //! says of its taxon) and its outcome (what the register says of that taxon there). Columns and counts are made of
 //! these, so that texts are handled once for each distinct one, not for each record.
 
+mod datasets;
+mod distinct;
 mod groups;
 mod one_pass;
 mod pass;
@@ -15,7 +17,7 @@ mod regions;
 mod row_groups;
 mod session;
 mod status;
-mod taxa;
+mod taxon;
 #[cfg(test)]
 mod tests;
 mod windows;
@@ -34,7 +36,6 @@ pub use one_pass::{CORE_COLUMNS, Columns, OnePass, annotate_download, annotate_f
 pub use pass::{Done, Order, Pass};
 pub use record_file::{RecordFile, footer_options};
 use regions::LayerColumns;
-pub use session::{Annotated, Session};
 use zones::ZoneTable;
 
 /// The columns that follow the fields of the layers, in order.
@@ -108,12 +109,6 @@ impl Annotator {
             layers: self.layers.iter().map(|layer| (layer.name.clone(), LayerCount::default())).collect(),
             ..Tally::default()
         }
-    }
-
-    /// Begins to annotate. Sessions whose columns go into the same file have different sources, from 0.
-    /// `run_year` is the last year that a record can have.
-    pub fn session(&self, source: usize, run_year: i16) -> Session<'_> {
-        Session::new(self, source, run_year)
     }
 }
 

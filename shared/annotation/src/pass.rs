@@ -10,7 +10,7 @@ use bisonflow_contract::StepError;
 use bisonflow_contract::document::Tally;
 use bisonflow_occurrence::Filters;
 use bisonflow_occurrence::parquet_file::{ColumnValues, RecordWriter};
-use bisonflow_summary::{PartialCounts, SummarySpec};
+use bisonflow_summary::SummarySpec;
 use bytes::Bytes;
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::errors::ParquetError;
@@ -18,6 +18,7 @@ use parquet::schema::types::ColumnDescPtr;
 use rayon::prelude::*;
 
 use crate::Annotator;
+use crate::groups::Counts;
 use crate::session::{Annotated, Session};
 
 /// Fewest records of a batch that are worth a thread of their own.
@@ -31,6 +32,8 @@ pub struct Order<'a, W> {
     pub row_group_records: usize,
     /// What is counted.
     pub summaries: &'a [SummarySpec],
+    /// Whether the records of each dataset are counted as well.
+    pub counts_datasets: bool,
     /// The last year that a record can have.
     pub run_year: i16,
 }
@@ -47,6 +50,7 @@ pub struct Pass<'a, W: Write + Send> {
     pub(crate) descriptions: Vec<ColumnDescPtr>,
     pub(crate) name: &'a str,
     summaries: &'a [SummarySpec],
+    pub(crate) counts_datasets: bool,
     pub(crate) run_year: i16,
 }
 
@@ -56,7 +60,8 @@ pub struct Done<W> {
     pub out: Option<W>,
     /// What became of the records.
     pub tally: Tally,
-    /// The partial counts of each summary, as a Parquet file.
+    /// The partial counts of each summary, of the matches in the register (`riis_matches`) and, if wanted, of the
+    /// datasets (`dataset_counts`), as Parquet files.
     pub counts: BTreeMap<String, Bytes>,
 }
 
@@ -70,14 +75,15 @@ impl<'a, W: Write + Send> Pass<'a, W> {
         columns: &SchemaRef,
         order: Order<'a, W>,
     ) -> Result<Self, StepError> {
-        let Order { out, row_group_records, summaries, run_year } = order;
+        let Order { out, row_group_records, summaries, counts_datasets, run_year } = order;
         let (out, name) = out.unzip();
         let name = name.unwrap_or_default();
         let writer = out.map(|out| RecordWriter::new(out, annotator.schema(columns), row_group_records));
         let writer = writer.transpose().map_err(|error| unwritten(name, &error))?;
         let descriptions = ArrowSchemaConverter::new().convert(&annotator.schema(columns));
         let descriptions = descriptions.map_err(|error| unwritten(name, &error))?.columns().to_vec();
-        let sessions = (0..rayon::current_num_threads()).map(|source| annotator.session(source, run_year));
+        let sessions = (0..rayon::current_num_threads())
+            .map(|source| Session::new(annotator, source, run_year, counts_datasets));
         Ok(Pass {
             annotator,
             sessions: sessions.collect(),
@@ -86,6 +92,7 @@ impl<'a, W: Write + Send> Pass<'a, W> {
             descriptions,
             name,
             summaries,
+            counts_datasets,
             run_year,
         })
     }
@@ -135,10 +142,10 @@ impl<'a, W: Write + Send> Pass<'a, W> {
     /// [`StepError::SourceUnavailable`] if the output cannot be written to, [`StepError::BadReferenceData`] if a
     /// summary asks for what no layer writes.
     pub fn finish(self) -> Result<Done<W>, StepError> {
-        let Pass { annotator, sessions, writer, name, summaries, run_year, .. } = self;
+        let Pass { annotator, sessions, writer, name, summaries, counts_datasets, run_year, .. } = self;
         let out = writer.map(RecordWriter::finish).transpose().map_err(|error| unwritten(name, &error))?;
         let mut tally = annotator.empty_tally();
-        let mut counts = PartialCounts::new(summaries, run_year);
+        let mut counts = Counts::new(summaries, run_year, counts_datasets);
         for session in sessions {
             tally.add(&session.finish(&mut counts)?);
         }

@@ -19,10 +19,10 @@ use parquet::file::reader::ChunkReader;
 use parquet::file::statistics::Statistics;
 use rayon::prelude::*;
 
-use crate::internal;
 use crate::pass::Pass;
 use crate::record_file::{RecordFile, RowGroup, Source, side_by_side};
 use crate::session::NEEDED_COLUMNS;
+use crate::{datasets, internal};
 
 impl<W: Write + Send> Pass<'_, W> {
     /// Annotates a row group of a file; answers how many records it has. Those that are kept become a row group of
@@ -44,7 +44,7 @@ impl<W: Write + Send> Pass<'_, W> {
         }
         let failed = |error: &dyn std::fmt::Display| file.failed(error);
         let filters = settle(&self.annotator.filters, &group, &table).map_err(|error| failed(&error))?;
-        let needed = needed_columns(&filters, &group, &table, self.run_year);
+        let needed = needed_columns(&filters, &group, &table, self.run_year, self.counts_datasets);
         let mut readers = needed
             .iter()
             .map(|columns| group.read(columns))
@@ -179,6 +179,7 @@ fn needed_columns<R: ChunkReader + 'static>(
     group: &RowGroup<'_, R>,
     table: &SchemaRef,
     run_year: i16,
+    counts_datasets: bool,
 ) -> Vec<Vec<(Source, bool)>> {
     let source = |name: &str| group.source(table.index_of(name).ok()?);
     let has_years = source("year").is_some_and(|source| match group.chunk(source).statistics() {
@@ -189,6 +190,9 @@ fn needed_columns<R: ChunkReader + 'static>(
         _ => false,
     });
     let mut names: Vec<&str> = NEEDED_COLUMNS.into_iter().chain(filters.columns()).collect();
+    if counts_datasets {
+        names.extend(datasets::COLUMNS);
+    }
     names.sort_unstable();
     names.dedup();
     names.retain(|&name| !(has_years && name == "eventdate"));

@@ -14,13 +14,14 @@ use bisonflow_region::ZoneId;
 use bisonflow_summary::record_year;
 use rustc_hash::FxHashMap;
 
+use crate::datasets::Datasets;
 use crate::regions::SetValues;
 use crate::status::Outcomes;
-use crate::taxa::{TAXON_COLUMNS, Taxa};
+use crate::taxon::{self, Taxa};
 use crate::{Annotator, internal, wrong_type};
 
 /// The columns that annotating reads, beside those of the filters.
-pub(crate) const NEEDED_COLUMNS: [&str; 9] = [
+pub(crate) const NEEDED_COLUMNS: [&str; 10] = [
     "decimallongitude",
     "decimallatitude",
     "taxonkey",
@@ -28,19 +29,21 @@ pub(crate) const NEEDED_COLUMNS: [&str; 9] = [
     "specieskey",
     "species",
     "acceptedtaxonkey",
+    "acceptedscientificname",
     "year",
     "eventdate",
 ];
 
 /// Annotates batches one after the other, and counts their records. Several sessions of one [`Annotator`] may work
 /// side by side.
-pub struct Session<'a> {
+pub(crate) struct Session<'a> {
     pub(crate) annotator: &'a Annotator,
     /// Whose codes its columns are in, among the sessions that share a file.
     source: usize,
     run_year: i16,
     pub(crate) taxa: Taxa,
     pub(crate) outcomes: Outcomes<'a>,
+    pub(crate) datasets: Option<Datasets>,
     /// `taxonkey species` of each taxon.
     key_species: Texts,
     key_species_codes: Vec<u32>,
@@ -65,7 +68,7 @@ pub(crate) struct Count {
 }
 
 /// The records of a batch that passed the filters.
-pub struct Annotated {
+pub(crate) struct Annotated {
     /// Which records of the batch these are.
     pub keep: BooleanArray,
     /// Their columns as they were.
@@ -76,13 +79,16 @@ pub struct Annotated {
 }
 
 impl<'a> Session<'a> {
-    pub(crate) fn new(annotator: &'a Annotator, source: usize, run_year: i16) -> Self {
+    /// Sessions whose columns go into the same file have different sources, from 0. `run_year` is the last year that
+    /// a record can have.
+    pub(crate) fn new(annotator: &'a Annotator, source: usize, run_year: i16, counts_datasets: bool) -> Self {
         Session {
             annotator,
             source,
             run_year,
-            taxa: Taxa::default(),
+            taxa: Taxa::new(taxon::COLUMNS),
             outcomes: Outcomes::default(),
+            datasets: counts_datasets.then(Datasets::new),
             key_species: Texts::default(),
             key_species_codes: Vec::new(),
             groups: FxHashMap::default(),
@@ -95,7 +101,11 @@ impl<'a> Session<'a> {
     ///
     /// # Errors
     /// [`StepError::Internal`] if a column has another type.
-    pub fn annotate(&mut self, filters: &Filters, batch: &RecordBatch) -> Result<Annotated, StepError> {
+    pub(crate) fn annotate(
+        &mut self,
+        filters: &Filters,
+        batch: &RecordBatch,
+    ) -> Result<Annotated, StepError> {
         let outcome = filters.apply(batch);
         let records = batch.num_rows();
         self.tally.records += records as u64;
@@ -107,6 +117,8 @@ impl<'a> Session<'a> {
         } else {
             filter_record_batch(batch, &outcome.keep).map_err(internal)?
         };
+        let datasets =
+            self.datasets.as_mut().map(|datasets| datasets.read(batch, &outcome.keep)).transpose()?;
         let zones = self.locate(&kept)?;
         let mut taxa = Vec::with_capacity(kept.num_rows());
         self.taxa.number(&kept, &mut taxa)?;
@@ -116,7 +128,11 @@ impl<'a> Session<'a> {
         for (row, (&zone, &taxon)) in zones.iter().zip(&taxa).enumerate() {
             let standing = self.annotator.zones.standing(zone);
             outcomes.push(self.outcomes.of(self.annotator.register.as_ref(), &self.taxa, taxon, standing));
-            self.groups.entry(Group { zone, taxon }).or_insert(Count::NONE).add(years.of(row, self.run_year));
+            let year = years.of(row, self.run_year);
+            self.groups.entry(Group { zone, taxon }).or_insert(Count::NONE).add(year);
+            if let (Some(datasets), Some(of_kept)) = (&mut self.datasets, &datasets) {
+                datasets.annotated(of_kept[row], year);
+            }
         }
         self.tally.annotated += kept.num_rows() as u64;
         Ok(Annotated { keep: outcome.keep, kept, zones, taxa, outcomes })
@@ -134,8 +150,8 @@ impl<'a> Session<'a> {
     fn extend_key_species(&mut self) {
         let mut joined = String::new();
         for taxon in self.key_species_codes.len() as u32..self.taxa.len() as u32 {
-            // taxonkey and species in taxa::TAXON_COLUMNS.
-            let code = match (self.taxa.text(taxon, 0), self.taxa.text(taxon, 3)) {
+            let text = |column| self.taxa.text(taxon, column);
+            let code = match (text(taxon::TAXONKEY), text(taxon::SPECIES)) {
                 (Some(key), Some(species)) => {
                     joined.clear();
                     joined.push_str(key);
@@ -153,7 +169,10 @@ impl<'a> Session<'a> {
     ///
     /// # Errors
     /// [`StepError::Internal`].
-    pub fn added_columns<'s>(&'s self, annotated: &'s Annotated) -> Result<Vec<ColumnValues<'s>>, StepError> {
+    pub(crate) fn added_columns<'s>(
+        &'s self,
+        annotated: &'s Annotated,
+    ) -> Result<Vec<ColumnValues<'s>>, StepError> {
         let source = self.source;
         let mut columns = Vec::new();
         for (place, layer) in self.annotator.layers.iter().enumerate() {
@@ -188,11 +207,14 @@ impl<'a> Session<'a> {
     }
 
     /// The columns of the records as they were; those of the taxon by their codes.
-    pub fn kept_columns<'s>(&'s self, annotated: &'s Annotated) -> Result<Vec<ColumnValues<'s>>, StepError> {
+    pub(crate) fn kept_columns<'s>(
+        &'s self,
+        annotated: &'s Annotated,
+    ) -> Result<Vec<ColumnValues<'s>>, StepError> {
         let schema = annotated.kept.schema();
         let columns = schema.fields().iter().zip(annotated.kept.columns());
         let values = columns.map(|(field, array)| {
-            Ok(match TAXON_COLUMNS.iter().position(|name| name == field.name()) {
+            Ok(match taxon::COLUMNS.iter().position(|name| name == field.name()) {
                 Some(place) => ColumnValues::Coded {
                     source: self.source,
                     codes: &annotated.taxa,

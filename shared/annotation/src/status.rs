@@ -5,7 +5,7 @@ use bisonflow_occurrence::parquet_file::{NO_TEXT, Texts};
 use bisonflow_riis::{Assessment, Outcome, Register, Standing, assess_without_register};
 use rustc_hash::FxHashMap;
 
-use crate::taxa::Taxa;
+use crate::taxon::{ACCEPTEDTAXONKEY, SPECIESKEY, TAXONKEY, Taxa};
 
 /// How many columns an outcome fills.
 const COLUMNS: usize = 5;
@@ -51,8 +51,8 @@ impl<'r> Outcomes<'r> {
         place: usize,
     ) -> u32 {
         let standing = Standing::ALL[usize::from(standing)];
-        // The places of taxonkey, specieskey and acceptedtaxonkey in taxa::TAXON_COLUMNS.
-        let (key, species, accepted) = (taxa.text(taxon, 0), taxa.text(taxon, 2), taxa.text(taxon, 4));
+        let text = |column| taxa.text(taxon, column);
+        let (accepted, key, species) = (text(ACCEPTEDTAXONKEY), text(TAXONKEY), text(SPECIESKEY));
         let outcome = match register {
             Some(register) => register.assess_at(standing, accepted, key, species),
             None => assess_without_register(standing),

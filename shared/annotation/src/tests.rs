@@ -13,6 +13,8 @@ use bisonflow_occurrence::parquet_file::RecordWriter;
 use bisonflow_occurrence::{Filters, ReadOptions};
 use bisonflow_region::{Index, LayersConfig};
 use bisonflow_riis::Register;
+use bisonflow_summary::datasets::{DATASET_COUNTS, DatasetCounts};
+use bisonflow_summary::riis_matches::{RIIS_MATCHES, RiisMatches};
 use bisonflow_summary::{PartialCounts, SummarySpec};
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
@@ -197,7 +199,8 @@ fn pass_with(
 ) -> Passed {
     let summaries = summaries();
     let out = Some((Vec::new(), "memory"));
-    let order = Order { out, row_group_records, summaries: &summaries, run_year: 2026 };
+    let order =
+        Order { out, row_group_records, summaries: &summaries, counts_datasets: true, run_year: 2026 };
     let mut pass = Pass::new(annotator, table, order).unwrap();
     put_in(&mut pass);
     let Done { out, tally, counts } = pass.finish().unwrap();
@@ -291,7 +294,13 @@ fn batches_may_be_cut_anywhere() {
 fn counts_are_those_of_the_annotated_records() {
     let rows: Vec<&str> = CASES.iter().map(|case| case.row).collect();
     let annotator = annotator(Some(REGISTER));
-    let passed = pass_one(&annotator, &landed(&rows));
+    let mut passed = pass_one(&annotator, &landed(&rows));
+    let (mut matches, mut datasets) = (RiisMatches::new(), DatasetCounts::new());
+    matches.add_partial(passed.counts.remove(RIIS_MATCHES).unwrap()).unwrap();
+    let listed = (0..rows.len()).filter(|&row| text(&passed.batch, "riis_occurrence_id", row).is_some());
+    assert_eq!(matches.rows().records(), listed.count() as u64);
+    datasets.add_partial(passed.counts.remove(DATASET_COUNTS).unwrap()).unwrap();
+    assert_eq!(datasets.rows().records(), (rows.len() as u64, rows.len() as u64));
     let mut counts = PartialCounts::new(&summaries(), 2026);
     counts.add(&passed.batch).unwrap();
     assert_eq!(counts.finish().unwrap(), passed.counts);
@@ -444,13 +453,24 @@ fn a_file_is_annotated_in_one_pass_in_any_form() {
         std::fs::write(&path, content).unwrap();
         let summaries = summaries();
         let out = Some((Vec::new(), "memory"));
-        let order = Order { out, row_group_records: 1_000_000, summaries: &summaries, run_year: 2026 };
+        let order = Order {
+            out,
+            row_group_records: 1_000_000,
+            summaries: &summaries,
+            counts_datasets: true,
+            run_year: 2026,
+        };
         let OnePass { done, read } = annotate_file(&annotator, &path, &Columns::Full, order).unwrap();
         assert_eq!((done.tally, done.counts), (expected.tally.clone(), expected.counts.clone()), "{name}");
         assert_eq!(read.map(|read| read.records.landed), (name == "rows.txt").then_some(7));
         // To count only, few columns do.
-        let order =
-            Order::<std::io::Sink> { out: None, row_group_records: 1, summaries: &summaries, run_year: 2026 };
+        let order = Order::<std::io::Sink> {
+            out: None,
+            row_group_records: 1,
+            summaries: &summaries,
+            counts_datasets: true,
+            run_year: 2026,
+        };
         let few = Columns::Core;
         let OnePass { done, .. } = annotate_file(&annotator, &path, &few, order).unwrap();
         assert_eq!((done.tally.records, done.tally.annotated), (7, 7));

@@ -64,7 +64,8 @@ pub async fn pin(store: &Store, options: &Options) -> Result<Reference, StepErro
         };
         layer_sources.insert(layer.source.clone(), pin);
     }
-    Ok(Reference { layers_toml, layer_sources, riis: pin_register(store, options).await? })
+    let riis = pin_register(store, options).await?;
+    Ok(Reference { layers_toml, layer_sources, riis, riis_resolved_from: None })
 }
 
 async fn pin_register(store: &Store, options: &Options) -> Result<Option<Pin>, StepError> {
@@ -122,7 +123,7 @@ pub fn pin_files(
         layer_sources.insert(layer.source.clone(), pin);
     }
     let riis = register.map(|path| pin_file(path, "register")).transpose()?.map(|(pin, _)| pin);
-    Ok(Reference { layers_toml: pinned, layer_sources, riis })
+    Ok(Reference { layers_toml: pinned, layer_sources, riis, riis_resolved_from: None })
 }
 
 /// Reads exactly what was pinned.
@@ -327,7 +328,10 @@ fn store_of<'a>(own: &Store, uri: &'a S3Uri) -> Result<(Store, &'a str), StepErr
 }
 
 /// Pins an object as it is now; absent is `None`.
-async fn pin_object(store: &Store, key: &str) -> Result<Option<Pin>, StepError> {
+///
+/// # Errors
+/// As [`Store::get`].
+pub async fn pin_object(store: &Store, key: &str) -> Result<Option<Pin>, StepError> {
     let Some(meta) = store.head(key).await? else { return Ok(None) };
     let Some(content) = store.get_version(key, meta.version.as_deref()).await? else { return Ok(None) };
     Ok(Some(pin_content(store.uri_of(key), meta.version, &content)))

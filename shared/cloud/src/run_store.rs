@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::Store;
+use crate::store::Conditional;
 
 /// The documents of one run below a root.
 #[derive(Clone, Debug)]
@@ -81,6 +82,25 @@ impl RunStore {
             "run {}: held by {} (generation {}), not by {} (generation {}); this execution has to stop",
             self.run_id, plan.execution_arn, plan.generation, run.execution_arn, run.generation
         )))
+    }
+
+    /// Changes `plan.json`, if this execution still holds the run.
+    ///
+    /// # Errors
+    /// As [`RunStore::check_owner`]; [`StepError::SourceUnavailable`] if somebody wrote it at the same moment.
+    pub async fn update_plan(&self, run: &RunRef, change: impl FnOnce(&mut Plan)) -> Result<Plan, StepError> {
+        let key = self.layout.plan();
+        // The ETag first: if the lock changes before it is read, the conditional write will fail.
+        let e_tag = self.store.head(&key).await?.and_then(|meta| meta.e_tag);
+        let mut plan = self.check_owner(run).await?;
+        change(&mut plan);
+        match self.store.put_if_match(&key, to_json(&plan), &e_tag.unwrap_or_default()).await? {
+            Conditional::Written => Ok(plan),
+            Conditional::Conflict => Err(StepError::SourceUnavailable(format!(
+                "{}: another execution wrote it at the same moment; try again",
+                self.store.uri_of(&key)
+            ))),
+        }
     }
 
     /// `landing.json`.

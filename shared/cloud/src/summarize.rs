@@ -7,10 +7,14 @@ use bisonflow_contract::document::{
 };
 use bisonflow_contract::layout::{ANNOTATED, OCCURRENCES};
 use bisonflow_contract::{StepError, document};
-use bisonflow_region::SummaryConfig;
+use bisonflow_region::{SigmaOf, SummaryConfig};
+use bisonflow_summary::datasets::{DATASET_COUNTS, DatasetCounts};
+use bisonflow_summary::riis_matches::{RIIS_MATCHES, RiisMatches};
 use bisonflow_summary::statistics::matrix_market::{self, Entries};
-use bisonflow_summary::statistics::{self, MatrixBuilder, SiteSpeciesMatrix};
-use bisonflow_summary::{Closing, Merger, check_tables, close};
+use bisonflow_summary::statistics::tables::sigma_table;
+use bisonflow_summary::statistics::{self, Axis, MatrixBuilder, SiteSpeciesMatrix};
+use bisonflow_summary::{Closing, Merger, SummaryError, check_datasets, check_matches, check_tables, close};
+use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use tracing::info;
@@ -33,6 +37,8 @@ pub struct Summary {
     pub occurrences: Option<Table>,
     /// The summary tables.
     pub tables: Vec<SummaryTable>,
+    /// What was asked for and could not be made, and why.
+    pub notes: Vec<String>,
 }
 
 /// A summary table, written.
@@ -87,10 +93,12 @@ pub async fn summarize(store: &Store, plan: &Plan) -> Result<Summary, StepError>
         annotated_rows,
     })?;
 
-    let mut tables = Vec::new();
+    let (mut tables, mut notes) = (Vec::new(), Vec::new());
     for summary in &summaries {
-        tables.extend(write_tables(&run, summary, reports.len(), tally.annotated).await?);
+        tables.extend(write_tables(&run, summary, reports.len(), tally.annotated, &mut notes).await?);
     }
+    tables.push(write_matches(&run, reports.len(), &tally).await?);
+    tables.push(write_datasets(&run, reports.len(), &tally).await?);
     delete_former_tables(&run, plan.generation, &tables).await?;
     run.write(&run.layout().ledger(), &ledger).await?;
     info!(run_id = %plan.run_id, tables = tables.len(), annotated = tally.annotated, "summarized");
@@ -103,6 +111,7 @@ pub async fn summarize(store: &Store, plan: &Plan) -> Result<Summary, StepError>
         },
         occurrences: occurrences(&run, &landing),
         tables,
+        notes,
     })
 }
 
@@ -130,7 +139,7 @@ pub async fn finish(
         finished_at: now,
         reference: plan.reference.clone(),
         tables,
-        notes,
+        notes: summary.notes.iter().cloned().chain(notes).collect(),
     };
     if let Some(before) = run.manifest().await?
         && before == (Manifest { finished_at: before.finished_at, ..manifest.clone() })
@@ -154,7 +163,8 @@ async fn delete_leftovers(
     for subset in 0..subsets.subsets.len() {
         current.insert(layout.annotated_part(subset));
         current.insert(layout.subset_report(subset));
-        current.extend(summaries.iter().map(|summary| layout.partial(subset, &summary.name)));
+        let counted = summaries.iter().map(|summary| &*summary.name).chain([RIIS_MATCHES, DATASET_COUNTS]);
+        current.extend(counted.map(|name| layout.partial(subset, name)));
     }
     let mut leftovers = Vec::new();
     for folder in [layout.partition(ANNOTATED), layout.partials_folder()] {
@@ -233,21 +243,11 @@ async fn write_tables(
     summary: &SummaryConfig,
     subsets: usize,
     annotated: u64,
+    notes: &mut Vec<String>,
 ) -> Result<Vec<SummaryTable>, StepError> {
     let spec = reference::summary_spec(summary);
-    let mut partials = futures::stream::iter(0..subsets)
-        .map(async |subset| {
-            let key = run.layout().partial(subset, &spec.name);
-            run.store().get(&key).await?.ok_or_else(|| {
-                let uri = run.store().uri_of(&key);
-                StepError::CountMismatch(format!("{uri} is not there: subset {subset} was not counted"))
-            })
-        })
-        .buffered(READS_AT_A_TIME);
     let mut merger = Merger::new(spec.clone());
-    while let Some(partial) = partials.next().await {
-        merger.add_partial(partial?)?;
-    }
+    merge_partials(run, subsets, &spec.name, |partial| merger.add_partial(partial)).await?;
     let merged = merger.merged()?;
     check_tables(annotated, &merged)?;
     let description = format!("Annotated occurrences, summarized by {}", spec.by.join(", "));
@@ -267,8 +267,69 @@ async fn write_tables(
     for table in statistics::tables::tables(&matrix, &statistics) {
         written.push(write_table(run, &table, &description).await?);
     }
+    for of in &summary.sigma {
+        let axis = match of {
+            SigmaOf::Sites => Axis::Sites,
+            SigmaOf::Species => Axis::Species,
+        };
+        // A run is not to fail in its last step over a table that is too large.
+        match matrix.sigma(axis) {
+            Ok(sigma) => {
+                written.push(write_table(run, &sigma_table(&matrix, axis, &sigma), &description).await?)
+            }
+            Err(refused @ SummaryError::SigmaSize { .. }) => notes.push(refused.to_string()),
+            Err(error) => return Err(error.into()),
+        }
+    }
     write_matrix(run, &matrix).await?;
     Ok(written)
+}
+
+/// Hands on what each subset counted under this name, in order.
+async fn merge_partials(
+    run: &RunStore,
+    subsets: usize,
+    name: &str,
+    mut add: impl FnMut(Bytes) -> Result<(), SummaryError>,
+) -> Result<(), StepError> {
+    let mut partials = futures::stream::iter(0..subsets)
+        .map(async |subset| {
+            let key = run.layout().partial(subset, name);
+            run.store().get(&key).await?.ok_or_else(|| {
+                let uri = run.store().uri_of(&key);
+                StepError::CountMismatch(format!("{uri} is not there: subset {subset} was not counted"))
+            })
+        })
+        .buffered(READS_AT_A_TIME);
+    while let Some(partial) = partials.next().await {
+        add(partial?)?;
+    }
+    Ok(())
+}
+
+/// Which row of the register was given to which taxa.
+async fn write_matches(run: &RunStore, subsets: usize, tally: &Tally) -> Result<SummaryTable, StepError> {
+    let mut matches = RiisMatches::new();
+    merge_partials(run, subsets, RIIS_MATCHES, |partial| matches.add_partial(partial)).await?;
+    let rows = matches.rows();
+    check_matches(tally, &rows)?;
+    write_table(
+        run,
+        &rows.table(),
+        "Which row of the register (RIIS) was given to which taxa, and by which key",
+    )
+    .await
+}
+
+/// How many records came from which dataset, and these figures as GBIF takes them for a citation.
+async fn write_datasets(run: &RunStore, subsets: usize, tally: &Tally) -> Result<SummaryTable, StepError> {
+    let mut datasets = DatasetCounts::new();
+    merge_partials(run, subsets, DATASET_COUNTS, |partial| datasets.add_partial(partial)).await?;
+    let rows = datasets.rows();
+    check_datasets(tally, &rows)?;
+    let derived = rows.derived_dataset();
+    run.store().put(&run.layout().derived_dataset(), derived.into_bytes()).await?;
+    write_table(run, &rows.table(), "Records by dataset, publisher and licence").await
 }
 
 /// Writes a table as Parquet and as CSV.

@@ -60,6 +60,17 @@ pub struct Reference {
     pub layer_sources: BTreeMap<String, Pin>,
     /// The register; none when the run does without.
     pub riis: Option<Pin>,
+    /// The register that `riis` was made of by looking up its names; absent where it is used as it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub riis_resolved_from: Option<Pin>,
+}
+
+impl Reference {
+    /// The reference data as the run was planned with, before its register was resolved.
+    pub fn as_planned(&self) -> Reference {
+        let riis = self.riis_resolved_from.clone().or_else(|| self.riis.clone());
+        Reference { riis, riis_resolved_from: None, ..self.clone() }
+    }
 }
 
 /// One version of one file of reference data.

@@ -2,7 +2,7 @@
 //!
 //! Keys are relative to the root, without a leading `/`. Under a table's prefix lie Parquet files only.
 
-use crate::RunId;
+use crate::{Checklist, RunId};
 
 /// Where people put files.
 pub const UPLOADS: &str = "uploads/";
@@ -12,6 +12,18 @@ pub const REFERENCE: &str = "reference/";
 pub const LAYERS_TOML: &str = "reference/layers.toml";
 /// The register, below the root, unless the options name another.
 pub const RIIS_CSV: &str = "reference/riis.csv";
+/// The folder of a register that was resolved against a checklist, with a trailing `/`. `sha256` is that of the register
+/// as it was.
+///
+/// ```
+/// use bisonflow_contract::{Checklist, layout::resolved_riis};
+/// let folder = resolved_riis("0123456789abcdef0123456789abcdef", &Checklist::from("COL".to_owned()));
+/// assert_eq!(folder, "reference/resolved/0123456789abcdef-col/");
+/// ```
+pub fn resolved_riis(sha256: &str, checklist: &Checklist) -> String {
+    format!("{REFERENCE}resolved/{}-{checklist}/", sha256.get(..16).unwrap_or(sha256))
+}
+
 /// The prefix and Glue table of the landed records.
 pub const OCCURRENCES: &str = "occurrences";
 /// The prefix and Glue table of the annotated records.
@@ -121,6 +133,10 @@ impl RunLayout {
     /// A file of the matrix of a summary; without a name, their folder, with a trailing `/`.
     pub fn statistics(&self, summary: &str, file: &str) -> String {
         format!("statistics/{summary}/{PARTITION_KEY}={}/{file}", self.run_id)
+    }
+    /// The annotated records of each dataset, as GBIF takes them for the citation of a derived dataset.
+    pub fn derived_dataset(&self) -> String {
+        self.csv("derived_dataset")
     }
     /// A summary table for download.
     pub fn csv(&self, table: &str) -> String {

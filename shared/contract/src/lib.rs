@@ -15,6 +15,7 @@ pub mod input;
 pub mod launch_spot_downloader;
 pub mod layout;
 pub mod plan_run;
+pub mod resolve_riis;
 pub mod start_crawler;
 pub mod submit_batch_job;
 pub mod summarize_run;

@@ -25,7 +25,7 @@ mod values;
 
 pub use config::{
     AnnotationField, COARSEST_SCALE_DENOMINATOR, Filter, LayerConfig, LayersConfig, Overlap, Precedence,
-    SummaryConfig, Template,
+    SigmaOf, SummaryConfig, Template,
 };
 pub use coordinate::{Bounds, Coordinate, NotLocatable};
 pub use error::RegionError;

@@ -75,6 +75,21 @@ pub enum RiisError {
         /// Where the row begins.
         line: u64,
     },
+    /// The checklist has none of the names.
+    #[error(
+        "{register}: none of its {rows} rows has a name that the checklist {checklist} has ({found}): check the \
+         register and the checklist"
+    )]
+    NothingFound {
+        /// The name of the register.
+        register: String,
+        /// Its rows.
+        rows: usize,
+        /// The checklist.
+        checklist: String,
+        /// What was found, and for how many rows.
+        found: String,
+    },
     /// Keys of several checklists in one register.
     #[error(
         "{register}, line {line}: checklist {found}, but {first} before; resolve the register against one"

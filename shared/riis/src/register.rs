@@ -13,6 +13,7 @@ use crate::table::Table;
 #[derive(Debug)]
 pub struct Register {
     checklist: Checklist,
+    is_resolved: bool,
     rows: [usize; RiisRegion::ALL.len()],
     rows_without_key: usize,
     /// The row that speaks for a key in each region.
@@ -26,6 +27,8 @@ pub struct Register {
 pub struct Listing {
     /// The row's id.
     pub occurrence_id: Box<str>,
+    /// The name of its taxon, without authors; none where the register gives none.
+    pub scientific_name: Option<Box<str>>,
     /// The row's status.
     pub assessment: Assessment,
     /// Where the row begins in the file; the header is line 1.
@@ -78,6 +81,7 @@ impl Register {
             };
             let listing = Listing {
                 occurrence_id: row.occurrence_id.into(),
+                scientific_name: row.scientific_name.map(Box::from),
                 assessment: row.assessment,
                 line: row.line,
             };
@@ -90,6 +94,7 @@ impl Register {
         let checklist = checklist.filter(|_| is_resolved).unwrap_or_else(Checklist::backbone);
         let mut register = Register {
             checklist,
+            is_resolved,
             rows,
             rows_without_key,
             listings: FxHashMap::default(),
@@ -184,6 +189,11 @@ impl Register {
     /// column `checklist`.
     pub fn checklist(&self) -> &Checklist {
         &self.checklist
+    }
+
+    /// Whether its keys were found by looking up its names, and are not those of the register as published.
+    pub fn is_resolved(&self) -> bool {
+        self.is_resolved
     }
 
     /// How many rows it has.

@@ -14,6 +14,8 @@ pub(crate) struct Row<'a> {
     pub(crate) region: RiisRegion,
     pub(crate) assessment: Assessment,
     pub(crate) occurrence_id: &'a str,
+    /// `None` when the cell is blank or there is no such column.
+    pub(crate) scientific_name: Option<&'a str>,
     /// `None` when the cell is blank or `0`.
     pub(crate) key: Option<&'a str>,
     /// What column `checklist` says about the key.
@@ -26,6 +28,7 @@ struct Columns {
     locality: usize,
     assessment: usize,
     occurrence_id: usize,
+    scientific_name: Option<usize>,
     checklist: Option<usize>,
     is_resolved: bool,
 }
@@ -94,7 +97,9 @@ impl<'a> Table<'a> {
         let key = crate::register::key(Some(&record[self.columns.key]));
         let checklist = self.columns.checklist.map(|column| &record[column]).filter(|cell| !cell.is_empty());
         let checklist = checklist.map(|cell| Checklist::from(cell.to_string()));
-        Ok(Row { line, region, assessment, occurrence_id, key, checklist })
+        let name = self.columns.scientific_name.map(|column| &record[column]);
+        let scientific_name = name.filter(|name| !name.is_empty());
+        Ok(Row { line, region, assessment, occurrence_id, scientific_name, key, checklist })
     }
 }
 
@@ -115,6 +120,7 @@ impl Columns {
             locality: first_of("locality", &["locality"])?,
             assessment: first_of("assessment", &["degreeOfEstablishment", "Introduced or Invasive"])?,
             occurrence_id: first_of("id", &["occurrenceID"])?,
+            scientific_name: position("scientificName"),
             checklist: resolved.and_then(|_| position("checklist")),
             is_resolved: resolved.is_some(),
         })

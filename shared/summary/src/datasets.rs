@@ -14,8 +14,7 @@ pub const DATASET_COUNTS: &str = "dataset_counts";
 /// use bisonflow_summary::datasets::DatasetCounts;
 /// let mut worker = DatasetCounts::new();
 /// let dataset = worker.id(Some("50c9509d"), Some("28eb1a3f"), Some("CC_BY_NC_4_0"));
-/// worker.read(dataset, 2);
-/// worker.annotated(dataset, Some(1999));
+/// worker.add(dataset, 2, 1, Some((1999, 1999)));
 /// let mut all = DatasetCounts::new();
 /// all.add_partial(worker.to_parquet()?)?;
 /// assert_eq!(all.rows().derived_dataset(), "datasetkey,count\n50c9509d,1\n");
@@ -47,16 +46,9 @@ impl DatasetCounts {
         DatasetId(self.groups.id(texts.map(|text| text.filter(|text| !text.is_empty()))))
     }
 
-    /// Counts records that were read, kept or not.
-    pub fn read(&mut self, id: DatasetId, records: u32) {
-        self.groups.figures(id.0).read += i64::from(records);
-    }
-
-    /// Counts a record that was annotated, with its year; it has to be counted by [`DatasetCounts::read`] too.
-    pub fn annotated(&mut self, id: DatasetId, year: Option<i16>) {
-        let figures = self.groups.figures(id.0);
-        figures.annotated += 1;
-        figures.add_year(year);
+    /// Counts records that were read; `annotated` of them went on, the first and last of these from `years`.
+    pub fn add(&mut self, id: DatasetId, read: u64, annotated: u64, years: Option<(i16, i16)>) {
+        self.groups.figures(id.0).add(&Figures::new(read, annotated, years));
     }
 
     /// The counts as a Parquet file: the same bytes for the same records in any order.
@@ -87,6 +79,12 @@ pub struct DatasetRows {
 }
 
 impl DatasetRows {
+    /// How many records were read, and how many of them annotated.
+    pub fn records(&self) -> (u64, u64) {
+        let sum = |figure: fn(&Figures) -> i64| self.rows.iter().map(|row| figure(&row.1) as u64).sum();
+        (sum(|figures| figures.read), sum(|figures| figures.annotated))
+    }
+
     /// The table: a row per dataset, publisher and licence.
     pub fn table(&self) -> SummaryTable<'_> {
         let rows = &self.rows;

@@ -26,18 +26,25 @@ pub(crate) struct Figures {
 impl Figures {
     pub(crate) const ZERO: Figures = Figures { read: 0, annotated: 0, first: i16::MAX, last: i16::MIN };
 
+    /// The figures of these records; a count beyond what a column holds is the most that it holds.
+    pub(crate) fn new(read: u64, annotated: u64, years: Option<(i16, i16)>) -> Figures {
+        let count = |records: u64| i64::try_from(records).unwrap_or(i64::MAX);
+        let (first, last) = years.unwrap_or((i16::MAX, i16::MIN));
+        Figures { read: count(read), annotated: count(annotated), first, last }
+    }
+
     pub(crate) fn years(&self) -> Option<(i16, i16)> {
         (self.first <= self.last).then_some((self.first, self.last))
     }
 
-    pub(crate) fn add_year(&mut self, year: Option<i16>) {
+    fn add_year(&mut self, year: Option<i16>) {
         if let Some(year) = year {
             self.first = self.first.min(year);
             self.last = self.last.max(year);
         }
     }
 
-    fn add(&mut self, other: &Figures) {
+    pub(crate) fn add(&mut self, other: &Figures) {
         self.read = self.read.saturating_add(other.read);
         self.annotated = self.annotated.saturating_add(other.annotated);
         self.first = self.first.min(other.first);

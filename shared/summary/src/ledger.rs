@@ -1,9 +1,11 @@
 //! The ledger: the sums that must agree, so that nothing is lost and nothing counted twice.
 
-use bisonflow_contract::document::{Landing, Ledger, LedgerRecords, Source, Tally};
+use bisonflow_contract::document::{Landing, Ledger, LedgerRecords, RiisCounts, Source, Tally};
 use bisonflow_contract::input::Options;
 use bisonflow_contract::{Checklist, RunId};
 
+use crate::datasets::DatasetRows;
+use crate::riis_matches::MatchRows;
 use crate::{Merged, SummaryError};
 
 /// What a ledger is made of.
@@ -95,6 +97,26 @@ pub fn check_tables(annotated: u64, merged: &Merged<'_>) -> Result<(), SummaryEr
         }
     }
     Ok(())
+}
+
+/// Checks the records of the datasets against what became of all records.
+///
+/// # Errors
+/// [`SummaryError::CountMismatch`].
+pub fn check_datasets(tally: &Tally, rows: &DatasetRows) -> Result<(), SummaryError> {
+    let (read, annotated) = rows.records();
+    equal("the records of the subsets", tally.records, "the sum of read in dataset_counts", read)?;
+    equal("annotated", tally.annotated, "the sum of annotated in dataset_counts", annotated)
+}
+
+/// Checks the matches in the register against what became of all records.
+///
+/// # Errors
+/// [`SummaryError::CountMismatch`].
+pub fn check_matches(tally: &Tally, rows: &MatchRows) -> Result<(), SummaryError> {
+    let RiisCounts { introduced, established, invasive, widespread_invasive, .. } = tally.riis;
+    let listed = introduced + established + invasive + widespread_invasive;
+    equal("records that the register lists", listed, "the sum of records in riis_matches", rows.records())
 }
 
 /// The ledger in a line: `read 600 = rejected 0 + filtered 0 + annotated 600`.

@@ -28,7 +28,7 @@ mod year;
 pub use counts::PartialCounts;
 pub use encode::{to_csv, to_parquet};
 pub use error::SummaryError;
-pub use ledger::{Closing, check_tables, close, ledger_line};
+pub use ledger::{Closing, check_datasets, check_matches, check_tables, close, ledger_line};
 pub use merge::Merger;
 pub use partial::RecordCount;
 pub use spec::SummarySpec;

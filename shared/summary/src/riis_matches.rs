@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use crate::groups::{Group, Groups};
+use crate::groups::{Figures, Group, Groups};
 use crate::{SummaryError, SummaryTable};
 
 /// The name of the table, and of its partial counts.
@@ -16,7 +16,7 @@ pub struct Match<'a> {
     pub riis_occurrence_id: &'a str,
     /// The name of the taxon in the register.
     pub riis_scientificname: Option<&'a str>,
-    /// The accepted name of the record.
+    /// The accepted name of the record; its name where the source gives no accepted one.
     pub acceptedscientificname: Option<&'a str>,
     /// The key of the record that the register lists.
     pub key: &'a str,
@@ -63,10 +63,8 @@ impl RiisMatches {
     }
 
     /// Counts annotated records.
-    pub fn add(&mut self, id: MatchId, records: u32) {
-        let figures = self.groups.figures(id.0);
-        figures.read += i64::from(records);
-        figures.annotated += i64::from(records);
+    pub fn add(&mut self, id: MatchId, records: u64) {
+        self.groups.figures(id.0).add(&Figures::new(records, records, None));
     }
 
     /// The counts as a Parquet file: the same bytes for the same records in any order.
@@ -120,6 +118,11 @@ pub struct MatchRows {
 }
 
 impl MatchRows {
+    /// How many annotated records matched.
+    pub fn records(&self) -> u64 {
+        self.rows.iter().map(|row| row.records as u64).sum()
+    }
+
     /// The table: a row per row of the register, accepted name, key and which key of the record that is.
     pub fn table(&self) -> SummaryTable<'_> {
         let rows = &self.rows;
@@ -127,7 +130,10 @@ impl MatchRows {
         for (place, (name, comment)) in [
             ("riis_occurrence_id", "Row of the register (RIIS)"),
             ("riis_scientificname", "Name of the taxon in the register"),
-            ("acceptedscientificname", "Accepted name of the records"),
+            (
+                "acceptedscientificname",
+                "Accepted name of the records, or their name where the source gives no accepted one",
+            ),
             ("key", "Key of the records that the register lists"),
             ("riis_matched_key", "Which key that is: accepted, taxon, or species, inherited from it"),
         ]

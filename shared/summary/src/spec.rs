@@ -61,7 +61,7 @@ impl SummarySpec {
         if self.name.is_empty() || !self.name.bytes().all(allowed) {
             return Err(self.wrong("its name may have a-z, 0-9 and _ only".into()));
         }
-        let taken = ["species", DATASET_COUNTS, RIIS_MATCHES].contains(&self.name.as_str());
+        let taken = ["species", "dataset", DATASET_COUNTS, RIIS_MATCHES].contains(&self.name.as_str());
         if taken || self.name.starts_with("species_x_") {
             return Err(self.wrong("its tables would have the names of other tables: rename it".into()));
         }
@@ -107,6 +107,7 @@ mod tests {
             ("", &["a"], false),
             ("../x", &["a"], false),
             ("species", &["a"], false),
+            ("dataset", &["a"], false), // its table dataset_counts is that of all datasets
             ("species_x_county", &["a"], false),
             ("a", &[], false),
             ("a", &["k", "k"], false),

@@ -40,7 +40,9 @@ async fn the_ledger_is_closed_and_the_tables_are_written() {
             "square_site_statistics",
             "square_species_statistics",
             "square_diversity",
-            "square_matrix"
+            "square_matrix",
+            "riis_matches",
+            "dataset_counts"
         ]
     );
     assert_eq!(summary.tables[0].columns[0].name, "square_id");
@@ -69,6 +71,15 @@ async fn the_ledger_is_closed_and_the_tables_are_written() {
         text(format!("{statistics}/square_matrix_rows.csv")).await,
         "row,square_id,square_name\n1,1,Square 1\n"
     );
+    assert_eq!(
+        text(format!("csv/{RUN}/riis_matches.csv")).await.lines().last().unwrap(),
+        "USRIIS-L48-1,Bromus tectorum,Bromus tectorum L.,2703647,taxon,7,1"
+    );
+    assert_eq!(
+        text(format!("csv/{RUN}/dataset_counts.csv")).await.lines().last().unwrap(),
+        "50c9509d,,CC0_1_0,10,7,2020,2020"
+    );
+    assert_eq!(text(format!("csv/{RUN}/derived_dataset.csv")).await, "datasetkey,count\n50c9509d,7\n");
 }
 
 #[tokio::test]
@@ -79,7 +90,7 @@ async fn a_repetition_writes_the_same_and_the_manifest_comes_last() {
     let first = summarize(&store, &plan).await.unwrap();
     assert_eq!(store.get(&manifest).await.unwrap(), None);
     let finished = finish(&store, &plan, &first, vec!["a note".into()], now).await.unwrap();
-    assert_eq!(finished.tables.len(), 13);
+    assert_eq!(finished.tables.len(), 15);
     assert_eq!(finished.tables["occurrences"].rows, 10);
     let contents = contents(&store).await;
     let second = summarize(&store, &plan).await.unwrap();
@@ -111,7 +122,11 @@ async fn what_no_current_subset_made_is_deleted() {
     store.put("annotated/run=upload-a-zip-0123abcd0/part-00009.parquet", "another run's").await.unwrap();
     summarize(&store, &plan).await.unwrap();
     assert_eq!(keys(&store, &format!("annotated/{RUN}/")).await.len(), 3);
-    assert_eq!(keys(&store, &format!("runs/{RUN}/partials/")).await.len(), 6);
+    assert_eq!(
+        keys(&store, &format!("runs/{RUN}/partials/")).await.len(),
+        12,
+        "a report and three counts of each"
+    );
     assert_eq!(keys(&store, "annotated/run=upload-a-zip-0123abcd0/").await.len(), 1);
 }
 
@@ -135,9 +150,15 @@ async fn tables_that_are_made_no_more_are_deleted() {
     let summary = summarize(&store, &again).await.unwrap();
     finish(&store, &again, &summary, vec![], now).await.unwrap();
     let tables = keys(&store, "summaries/").await;
+    let of_run = ["riis_matches", "dataset_counts", "derived_dataset"];
+    let of_summaries = |keys: Vec<String>| -> Vec<String> {
+        keys.into_iter().filter(|key| of_run.iter().all(|table| !key.contains(table))).collect()
+    };
+    let tables = of_summaries(tables);
     assert!(tables.len() == 11 && tables.iter().all(|key| key.contains("renamed")), "{tables:?}");
     for folder in ["csv/", "statistics/"] {
-        assert!(keys(&store, folder).await.iter().all(|key| key.contains("renamed")), "{folder}");
+        let keys = of_summaries(keys(&store, folder).await);
+        assert!(keys.iter().all(|key| key.contains("renamed")), "{folder}");
     }
 }
 

@@ -13,6 +13,8 @@ use bisonflow_contract::document::{
 use bisonflow_contract::input::{FilterName, Options, Request};
 use bisonflow_contract::{Checklist, StepError};
 use bisonflow_summary::PartialCounts;
+use bisonflow_summary::datasets::{DATASET_COUNTS, DatasetCounts};
+use bisonflow_summary::riis_matches::{Match, RIIS_MATCHES, RiisMatches};
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 use serde_json::{Value, json};
@@ -179,6 +181,23 @@ pub(crate) async fn annotate(store: &Store, plan: &Plan, subsets: &Subsets) {
         counts.add(&batch(annotated)).unwrap();
         for (summary, partial) in counts.finish().unwrap() {
             store.put(&run.layout().partial(subset, &summary), partial).await.unwrap();
+        }
+        let (mut matches, mut datasets) = (RiisMatches::new(), DatasetCounts::new());
+        let id = matches.id(&Match {
+            riis_occurrence_id: "USRIIS-L48-1",
+            riis_scientificname: Some("Bromus tectorum"),
+            acceptedscientificname: Some("Bromus tectorum L."),
+            key: "2703647",
+            matched_key: "taxon",
+            specieskey: Some("2703647"),
+        });
+        matches.add(id, annotated as u64);
+        let id = datasets.id(Some("50c9509d"), None, Some("CC0_1_0"));
+        datasets.add(id, records as u64, annotated as u64, Some((2020, 2020)));
+        for (name, partial) in
+            [(RIIS_MATCHES, matches.to_parquet().unwrap()), (DATASET_COUNTS, datasets.to_parquet().unwrap())]
+        {
+            store.put(&run.layout().partial(subset, name), partial).await.unwrap();
         }
         let inside = annotated.div_ceil(2) as u64;
         let layer = LayerCount { inside, outside: annotated as u64 - inside };

@@ -81,6 +81,19 @@ pub struct SummaryConfig {
     /// not said.
     #[serde(default = "one")]
     pub min_count: NonZeroU64,
+    /// Of what covariance matrices (sigma) are wanted; of nothing if it is not said.
+    #[serde(default)]
+    pub sigma: Vec<SigmaOf>,
+}
+
+/// What a covariance matrix has as its rows and columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SigmaOf {
+    /// The regions.
+    Sites,
+    /// The species.
+    Species,
 }
 
 fn one() -> NonZeroU64 {

@@ -1,7 +1,7 @@
 //! layers.toml: what it may say, and what is said of one that may not.
 
 use bisonflow_contract::{ErrorName, StepError};
-use bisonflow_region::{LayersConfig, Overlap, Precedence, RegionError};
+use bisonflow_region::{LayersConfig, Overlap, Precedence, RegionError, SigmaOf};
 
 const COUNTY: &str = r#"
 [[layer]]
@@ -58,6 +58,9 @@ fn one_occurrence_is_a_presence_unless_it_is_said_otherwise() {
     let config = LayersConfig::parse(&format!("{}min_count = 5\n", full()), &[]).unwrap();
     let min_counts: Vec<u64> = config.summaries.iter().map(|summary| summary.min_count.get()).collect();
     assert_eq!(min_counts, [1, 5]);
+    let config = LayersConfig::parse(&format!("{}sigma = [\"species\"]\n", full()), &[]).unwrap();
+    let sigma: Vec<&[SigmaOf]> = config.summaries.iter().map(|summary| &*summary.sigma).collect();
+    assert_eq!(sigma, [&[][..], &[SigmaOf::Species]]);
 }
 
 #[test]
@@ -130,6 +133,7 @@ fn what_is_wrong_is_named() {
         (by(""), "summary s, by: expected a column"),
         (by("\"census_state\", \"census_state\""), "found census_state twice"),
         (by("\"census_state\"") + "min_count = 0\n", "expected a nonzero u64"),
+        (by("\"census_state\"") + "sigma = [\"rows\"]\n", "unknown variant `rows`"),
         (
             format!("riis_region_from = \"state\"\n{COUNTY}"),
             "riis_region_from: expected a column that a layer writes",

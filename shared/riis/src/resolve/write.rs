@@ -39,6 +39,27 @@ pub struct Resolved {
     pub status_conflicts: usize,
 }
 
+impl Resolved {
+    /// Whether any row has got a key: else register and checklist have nothing to do with each other. `name` is what
+    /// the error calls the register.
+    ///
+    /// # Errors
+    /// [`RiisError::NothingFound`].
+    pub fn check(&self, name: &str, checklist: &Checklist) -> Result<(), RiisError> {
+        if self.rows_with_key > 0 {
+            return Ok(());
+        }
+        let found: Vec<String> =
+            self.findings.iter().map(|(finding, rows)| format!("{finding} {rows}")).collect();
+        Err(RiisError::NothingFound {
+            register: name.into(),
+            rows: self.findings.values().sum(),
+            checklist: checklist.to_string(),
+            found: found.join(", "),
+        })
+    }
+}
+
 /// The header of the list of unresolved rows.
 const UNRESOLVED: [&str; 17] = [
     "occurrenceID",

@@ -24,10 +24,8 @@ fn datasets(records: &[Record]) -> Bytes {
     let mut counts = DatasetCounts::new();
     for &(dataset, publisher, license, annotated) in records {
         let id = counts.id(dataset, publisher, license);
-        counts.read(id, 1);
-        if let Some(year) = annotated {
-            counts.annotated(id, year);
-        }
+        let years = annotated.flatten().map(|year| (year, year));
+        counts.add(id, 1, annotated.map_or(0, |_| 1), years);
     }
     counts.to_parquet().unwrap()
 }
