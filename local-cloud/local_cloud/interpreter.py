@@ -19,6 +19,8 @@ from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name
 from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import (
     StatesErrorNameType,
 )
+from moto.stepfunctions.parser.asl.component.common.retry.retry_outcome import RetryOutcome
+from moto.stepfunctions.parser.asl.component.state.exec.execute_state import ExecutionState
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
     state_task_service_sns,
@@ -45,6 +47,7 @@ def install(endpoint: str) -> None:
     for module in (lambda_eval_utils, state_task_service_sns):
         _use_shared_clients(module, endpoint)
     _name_heartbeat_timeouts()
+    _give_new_tries_new_tokens()
     _keep_task_failure_causes()
     _name_executions()
     _write_start_times_as_text()
@@ -72,6 +75,24 @@ def _name_heartbeat_timeouts() -> None:
         failure.error_name = StatesErrorName(typ=StatesErrorNameType.StatesHeartbeatTimeout)
         failure.event_details["taskTimedOutEventDetails"]["error"] = HEARTBEAT_TIMEOUT
         return failure  # type: ignore[no-any-return]
+
+
+def _give_new_tries_new_tokens() -> None:
+    # moto keeps the token of the first try, whose late report would then end the second one.
+    @wraps(ExecutionState, "_handle_retry")
+    def handle_retry(
+        moto_handle: Callable[..., RetryOutcome],
+        self: Any,
+        env: Any,
+        failure_event: FailureEvent,
+    ) -> RetryOutcome:
+        outcome = moto_handle(self, env=env, failure_event=failure_event)
+        context = env.states.context_object
+        task = context.context_object_data.get("Task")
+        if outcome == RetryOutcome.CanRetry and task:
+            env.callback_pool_manager._pool.pop(task["Token"], None)
+            env.callback_pool_manager.add(context.update_task_token())
+        return outcome
 
 
 def _keep_task_failure_causes() -> None:

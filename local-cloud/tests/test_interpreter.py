@@ -166,6 +166,9 @@ def test_a_missed_heartbeat_has_its_own_name_and_a_new_try_a_new_token(cloud: Cl
     assert ended["error"] == "States.HeartbeatTimeout"
     submitted = [event for event in history(cloud, arn) if event["type"] == "TaskSubmitted"]
     assert len(submitted) == 2
+    scheduled = [event for event in history(cloud, arn) if event["type"] == "TaskScheduled"]
+    given = {event["taskScheduledEventDetails"]["parameters"] for event in scheduled}
+    assert len(given) == 2, "each try is given a token of its own"
     stepfunctions = cloud.client("stepfunctions")
     with pytest.raises(stepfunctions.exceptions.ClientError) as late:
         stepfunctions.send_task_success(taskToken=first, output="{}")

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from gbif import Gbif
 from stack import Stack, WORKSPACE
 
 REAL_DATA = WORKSPACE.parent / "shared" / "data"
@@ -28,10 +29,20 @@ def worker(binaries: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def stack(binaries: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Stack]:
+def gbif() -> Iterator[Gbif]:
+    """GBIF's service, as the stack knows it."""
+    gbif = Gbif()
+    yield gbif
+    gbif.server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def stack(
+    binaries: Path, gbif: Gbif, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Stack]:
     """The deployed stack. Its logs are kept when a test failed."""
     state = tmp_path_factory.mktemp("local-cloud")
-    with Stack.start(binaries, state) as stack:
+    with Stack.start(binaries, state, gbif.url) as stack:
         yield stack
     if request.session.testsfailed:
         print(f"\nlogs of the local cloud: {state}")

@@ -46,6 +46,7 @@ class Stack:
         self.machine: str = ready["state_machine_arn"]
         self.state = state
         self.endpoint: str = ready["endpoint"]
+        self.region: str = ready["region"]
         session = boto3.Session("test", "test", region_name=ready["region"])
 
         def client(name: str) -> Any:
@@ -56,7 +57,9 @@ class Stack:
 
     @classmethod
     @contextmanager
-    def start(cls, binaries: Path, state: Path, species_match_server: str = "none") -> Iterator[Stack]:
+    def start(
+        cls, binaries: Path, state: Path, gbif_api: str = "http://127.0.0.1:1", species_match_server: str = "none"
+    ) -> Iterator[Stack]:
         """Starts the local cloud and stops it, and all that it started, in the end."""
         command = [
             sys.executable, "-m", "local_cloud",
@@ -66,6 +69,7 @@ class Stack:
             "--image-command", binaries / "bisonflow",
             "--gbif-bucket", "gbif-open-data-us-east-1",
             "--parameter", f"SpeciesMatchServer={species_match_server}",
+            "--parameter", f"GbifApi={gbif_api}",
             "--wait-seconds", "1",
         ]  # fmt: skip
         env = {**os.environ, "PYTHONPATH": str(WORKSPACE / "local-cloud")}
@@ -89,6 +93,11 @@ class Stack:
     def put(self, key: str, content: bytes | Path) -> None:
         body = content.read_bytes() if isinstance(content, Path) else content
         self.s3.put_object(Bucket=self.bucket, Key=key, Body=body)
+
+    def environment(self) -> dict[str, str]:
+        """What a process needs to reach the services."""
+        keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+        return {**os.environ, **keys, "AWS_ENDPOINT_URL": self.endpoint, "AWS_REGION": self.region}
 
     def get(self, key: str) -> bytes | None:
         try:

@@ -79,7 +79,7 @@ def resolving(
 ) -> Iterator[Stack]:
     """A stack of its own, whose parameter names the service."""
     state = tmp_path_factory.mktemp("local-cloud")
-    with Stack.start(binaries, state, service.url) as stack:
+    with Stack.start(binaries, state, species_match_server=service.url) as stack:
         yield stack
     if not request.session.testsfailed:
         shutil.rmtree(state, ignore_errors=True)

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bisonflow_contract::document::{
-    Control, Landing, LandingRecords, LayerCount, Ledger, LedgerRecords, Manifest, Part, Pin, Plan,
-    Reference, RiisCounts, Slice, Source, SourceKind, Subset, SubsetFailure, SubsetReport, Subsets, Table,
-    Tally, TaxonKeyShapes,
+    Control, GbifDownload, Landing, LandingCheckpoint, LandingRecords, LayerCount, Ledger, LedgerRecords,
+    Manifest, Part, Pin, Plan, Reference, RiisCounts, Slice, Source, SourceKind, Subset, SubsetFailure,
+    SubsetReport, Subsets, Table, Tally, TaxonKeyShapes, UnfinishedUpload,
 };
 use bisonflow_contract::input::{
     FilterName, FilterSetting, Input, Market, Options, Origin, RiisChoice, SourceUri,
@@ -84,6 +84,7 @@ fn reference() -> Reference {
             "us_county_2017_10m.zip".into(),
             Pin { uri: "default:us_county_2017_10m.zip".into(), version_id: None, ..pin("") },
         )]),
+        index: Some(pin("regions.index")),
         riis: Some(pin("riis.csv")),
         riis_resolved_from: None,
     }
@@ -269,7 +270,11 @@ fn documents() -> Vec<Example> {
                 reference: reference(),
             },
         ),
-        example("control", &Control { run: run(), task_token: "AQC8AAAAKgAAAAMAAAAA".into() }),
+        example("control", &Control {
+                run: run(),
+                task_token: "AQC8AAAAKgAAAAMAAAAA".into(),
+                gbif_api: "https://api.gbif.org/".into(),
+            }),
         example(
             "landing",
             &Landing {
@@ -284,8 +289,37 @@ fn documents() -> Vec<Example> {
                 unparsed: BTreeMap::from([("decimallatitude".into(), 2)]),
                 geospatial_issue_differs: 1,
                 taxon_keys: TaxonKeyShapes { numeric: 598, other: 0, none: 2 },
+                gbif: Some(GbifDownload {
+                    key: "0006607-230918134249559".parse().expect("the example is well formed"),
+                    citation: Some("GBIF.org (2 October 2023) GBIF Occurrence Download https://doi.org/10.15468/dl.abcdef".into()),
+                    doi: Some("10.15468/dl.abcdef".into()),
+                    license: Some("http://creativecommons.org/licenses/by-nc/4.0/legalcode".into()),
+                    format: Some("DWCA".into()),
+                    checklist: None,
+                    created: Some("2023-10-02T14:18:28.123+00:00".into()),
+                    bytes: Some(88_123),
+                    records: Some(600),
+                    datasets: Some(1),
+                }),
                 parts: vec![part(&format!("occurrences/run={}/part-00000.parquet", run_id()))],
                 landed_at: moment("2026-09-02T04:15:00Z"),
+            },
+        ),
+        example(
+            "landing_checkpoint",
+            &LandingCheckpoint {
+                run_id: run_id(),
+                generation: 1,
+                version: "0.1.0".into(),
+                uri: source().uri,
+                content: Some("\"4af981f98d22a0b9979da24b259e5e42-12\", 88123 bytes".into()),
+                columns: vec!["eventID".into()],
+                row_group_records: 250,
+                parts: vec![part(&format!("occurrences/run={}/part-00000.parquet", run_id()))],
+                upload: Some(UnfinishedUpload {
+                    key: format!("occurrences/run={}/part-00001.parquet", run_id()),
+                    id: "VXBsb2FkIElE".into(),
+                }),
             },
         ),
         example(

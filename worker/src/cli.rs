@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bisonflow_annotation::Columns;
+use bisonflow_cloud::reference::{self, Pushed};
 use bisonflow_cloud::runtime::{self, Logs};
 use bisonflow_cloud::species_match::Settings;
 use bisonflow_cloud::{RunStore, Store};
@@ -15,10 +16,11 @@ use bisonflow_riis::resolve::{Api, Rules};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tokio::runtime::{Handle, Runtime};
 
-use crate::land::{LandRequest, land};
+use crate::land::{LandRequest, PART_BYTES, land};
 use crate::location::Location;
 use crate::one_pass::{OnePassRequest, one_pass};
 use crate::regions::{self, LayersFrom};
+use crate::stop::Stop;
 use crate::{annotate, control, report, resolve, run, sample};
 
 /// Turns GBIF occurrence downloads into a catalogued, annotated and counted data set.
@@ -55,6 +57,30 @@ pub enum Command {
     /// The layers' index: build it as one file, look what it is made of, ask where a place lies.
     #[command(subcommand)]
     Regions(RegionsCommand),
+    /// The reference data of the workflow: layers.toml, the layers' sources and index, the register.
+    #[command(subcommand)]
+    Reference(ReferenceCommand),
+}
+
+/// Commands of `bisonflow reference`.
+#[derive(Debug, Subcommand)]
+pub enum ReferenceCommand {
+    /// Check reference data, build the index of the layers, and bring all of it into a bucket's reference/.
+    ///
+    /// What is there already is not sent again; what is not named here stays as it is.
+    ///
+    /// Example: bisonflow reference push --layers layers.toml --riis US-RIIS_MasterList.csv --to s3://BUCKET
+    Push {
+        /// The layers, as a TOML file beside its sources.
+        #[arg(long, value_name = "LAYERS.TOML", required_unless_present = "riis")]
+        layers: Option<PathBuf>,
+        /// The register as CSV.
+        #[arg(long, value_name = "FILE")]
+        riis: Option<PathBuf>,
+        /// The workflow's bucket.
+        #[arg(long, value_name = "s3://BUCKET")]
+        to: String,
+    },
 }
 
 /// Commands of `bisonflow regions`.
@@ -180,6 +206,9 @@ pub struct RunArguments {
     /// The layers, as a TOML file beside its sources. Default: US counties at 1:10 million.
     #[arg(long, value_name = "LAYERS.TOML")]
     layers: Option<PathBuf>,
+    /// The index that `bisonflow regions build` made of these layers. Default: it is built.
+    #[arg(long, value_name = "FILE")]
+    index: Option<PathBuf>,
     /// The US Register of Introduced and Invasive Species as CSV, or "none" to do without.
     #[arg(long, value_name = "FILE|none")]
     riis: String,
@@ -228,6 +257,9 @@ pub struct LandArguments {
     #[arg(long, default_value_t = bisonflow_contract::input::MAX_ROW_GROUP_RECORDS,
           value_parser = clap::value_parser!(u64).range(1..))]
     row_group_records: u64,
+    /// A part ends with the first row group beyond so many bytes.
+    #[arg(long, value_name = "BYTES", default_value_t = PART_BYTES)]
+    part_bytes: usize,
     /// The checklist of the taxon keys, where the download does not say: backbone, col, or a GBIF checklist key.
     #[arg(long)]
     checklist: Option<String>,
@@ -249,6 +281,9 @@ pub struct AnnotateArguments {
     /// With --source: the layers, as a TOML file beside its sources. Default: US counties at 1:10 million.
     #[arg(long, value_name = "LAYERS.TOML", requires = "source")]
     layers: Option<PathBuf>,
+    /// With --source: the index that `bisonflow regions build` made of these layers. Default: it is built.
+    #[arg(long, value_name = "FILE", requires = "source")]
+    index: Option<PathBuf>,
     /// With --source: the register as CSV, or "none" to do without.
     #[arg(long, value_name = "FILE|none", requires = "source")]
     riis: Option<String>,
@@ -307,6 +342,7 @@ pub fn execute(command: Command) -> Result<(), StepError> {
             let request = run::RunRequest {
                 location: Location::parse(&arguments.source)?,
                 layers: arguments.layers,
+                index: arguments.index,
                 riis: (arguments.riis != "none").then(|| arguments.riis.into()),
                 store: Store::open(&arguments.out)?,
                 options,
@@ -342,8 +378,11 @@ pub fn execute(command: Command) -> Result<(), StepError> {
                 source_identity: Some(identity),
                 columns: arguments.columns,
                 row_group_records: arguments.row_group_records,
+                part_bytes: arguments.part_bytes,
                 checklist: arguments.checklist.map(Checklist::from),
+                gbif: None,
                 threads: arguments.threads,
+                stop: Stop::default(),
             };
             let landing = land(&request, handle)?;
             report::print_landing(&store, &landing)
@@ -367,10 +406,23 @@ pub fn execute(command: Command) -> Result<(), StepError> {
             };
             report::print_lines(&lines)
         }
+        Command::Reference(ReferenceCommand::Push { layers, riis, to }) => {
+            if !to.starts_with("s3://") {
+                return Err(StepError::invalid("--to", format_args!("found {to:?}, expected s3://BUCKET")));
+            }
+            let store = Store::open(&to)?;
+            let pushed = handle.block_on(reference::push(&store, layers.as_deref(), riis.as_deref()))?;
+            report::print_lines(&pushed.iter().map(reference_line).collect::<Vec<_>>())
+        }
         Command::Riis(RiisCommand::Resolve(arguments)) => {
             report::print_lines(&resolve::resolve(&resolve_request(arguments), handle)?.lines())
         }
     }
+}
+
+fn reference_line(pushed: &Pushed) -> String {
+    let what = if pushed.was_there { "unchanged" } else { "sent" };
+    format!("{what:<9} {} ({} bytes)", pushed.uri, pushed.bytes)
 }
 
 fn resolve_request(arguments: ResolveArguments) -> resolve::ResolveRequest {
@@ -399,8 +451,19 @@ fn resolve_request(arguments: ResolveArguments) -> resolve::ResolveRequest {
 }
 
 fn annotate(arguments: AnnotateArguments, handle: &Handle) -> Result<(), StepError> {
-    let AnnotateArguments { source, layers, riis, out, columns, root, run_id, generation, subset, threads } =
-        arguments;
+    let AnnotateArguments {
+        source,
+        layers,
+        index,
+        riis,
+        out,
+        columns,
+        root,
+        run_id,
+        generation,
+        subset,
+        threads,
+    } = arguments;
     if let (Some(root), Some(run_id), Some(generation)) = (root, run_id, generation) {
         let run = RunStore::new(&Store::open(&root)?, &run_id);
         return annotate::annotate(&run, generation, subset, threads, handle).map(|_| ());
@@ -418,7 +481,7 @@ fn annotate(arguments: AnnotateArguments, handle: &Handle) -> Result<(), StepErr
         names => Some(Columns::These(names.split(',').map(|name| name.trim().to_lowercase()).collect())),
     };
     let riis = (riis != "none").then(|| riis.into());
-    let request = OnePassRequest { source, layers, riis, out, columns, threads };
+    let request = OnePassRequest { source, layers, index, riis, out, columns, threads };
     report::print_one_pass(&one_pass(&request, handle)?)
 }
 

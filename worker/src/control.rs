@@ -5,21 +5,23 @@ use std::time::Duration;
 
 use bisonflow_cloud::aws;
 use bisonflow_cloud::aws::sfn::StepFunctions;
+use bisonflow_cloud::gbif_download::GbifDownloads;
 use bisonflow_cloud::tokens::TaskTokens;
 use bisonflow_cloud::{RunStore, Store};
-use bisonflow_contract::document::{Control, Landing, Plan};
-use bisonflow_contract::input::{Origin, SourceUri};
+use bisonflow_contract::document::{Control, GbifDownload, Landing, Plan};
+use bisonflow_contract::input::Origin;
 use bisonflow_contract::launch_spot_downloader::Landed;
 use bisonflow_contract::{S3Uri, StepError};
 use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 
-use crate::land::{LandRequest, land as land_records};
+use crate::land::{LandRequest, PART_BYTES, land as land_records};
 use crate::location::Location;
+use crate::spot;
+use crate::stop::Stop;
 
 /// How often the waiting state hears that the work goes on; it gives up after a quarter of an hour of silence.
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(60);
-/// Where GBIF serves the file of a download; it redirects to wherever the file lies.
-const GBIF_DOWNLOAD: &str = "https://api.gbif.org/v1/occurrence/download/request";
 
 /// Lands the download of the run that the control document names, and reports the result to the waiting state.
 ///
@@ -34,13 +36,18 @@ pub fn land(uri: &S3Uri, handle: &Handle) -> Result<(), StepError> {
     let control: Control = serde_json::from_slice(&content)
         .map_err(|_| StepError::Internal(format!("{uri}: not a control document")))?;
     let tokens = Arc::new(StepFunctions::new(&handle.block_on(aws::config())));
-    let heartbeat = handle.spawn(keep_alive(tokens.clone(), control.task_token.clone()));
+    let stop = Stop::default();
+    let watchers = [
+        handle.spawn(keep_alive(tokens.clone(), control.task_token.clone(), stop.clone())),
+        handle.spawn(spot::watch(spot::metadata_service(), stop.clone())),
+    ];
     let run = RunStore::new(&store, &control.run.run_id);
 
-    let landed = handle
-        .block_on(run.check_owner(&control.run))
-        .and_then(|plan| land_records(&request(&run, &plan, &location(&plan)?), handle));
-    heartbeat.abort();
+    let landed = handle.block_on(run.check_owner(&control.run)).and_then(|plan| {
+        let (location, gbif) = source(&plan, &control, handle)?;
+        land_records(&request(&run, &plan, &location, gbif, stop), handle)
+    });
+    watchers.iter().for_each(JoinHandle::abort);
     match landed {
         Ok(landing) => {
             handle.block_on(tokens.send_success(&control.task_token, &report(&landing)))?;
@@ -54,19 +61,27 @@ pub fn land(uri: &S3Uri, handle: &Handle) -> Result<(), StepError> {
     }
 }
 
-/// Tells the waiting state again and again that the work goes on.
-async fn keep_alive(tokens: Arc<StepFunctions>, token: String) {
+/// Tells the waiting state again and again that the work goes on; stops the work once nobody waits for it.
+async fn keep_alive(tokens: Arc<StepFunctions>, token: String, stop: Stop) {
     let mut beat = tokio::time::interval(HEARTBEAT_EVERY);
     loop {
         beat.tick().await;
-        // One beat may be lost; a token that is superseded is found out when the result is reported.
-        if let Err(error) = tokens.heartbeat(&token).await {
-            tracing::warn!(%error, "land: the heartbeat was not taken");
+        match tokens.heartbeat(&token).await {
+            Ok(()) => {}
+            Err(error @ StepError::RunTakenOver(_)) => return stop.stop(error),
+            // One beat may be lost.
+            Err(error) => tracing::warn!(%error, "land: the heartbeat was not taken"),
         }
     }
 }
 
-fn request<'a>(run: &'a RunStore, plan: &Plan, location: &'a Location) -> LandRequest<'a> {
+fn request<'a>(
+    run: &'a RunStore,
+    plan: &Plan,
+    location: &'a Location,
+    gbif: Option<GbifDownload>,
+    stop: Stop,
+) -> LandRequest<'a> {
     let options = plan.options();
     LandRequest {
         run,
@@ -76,17 +91,27 @@ fn request<'a>(run: &'a RunStore, plan: &Plan, location: &'a Location) -> LandRe
         source_identity: plan.source_identity.clone(),
         columns: options.columns.clone(),
         row_group_records: options.row_group_records(),
+        part_bytes: PART_BYTES,
         checklist: plan.checklist.clone(),
+        gbif,
         threads: None,
+        stop,
     }
 }
 
-fn location(plan: &Plan) -> Result<Location, StepError> {
+/// Where the download is; and what GBIF says of it, if it is one of GBIF's.
+fn source(
+    plan: &Plan,
+    control: &Control,
+    handle: &Handle,
+) -> Result<(Location, Option<GbifDownload>), StepError> {
     match &plan.input.origin {
         Origin::DownloadKey(key) => {
-            Location::try_from(&SourceUri::Http(format!("{GBIF_DOWNLOAD}/{key}.zip")))
+            let downloads = GbifDownloads::new(&control.gbif_api)?;
+            let gbif = handle.block_on(downloads.ready(key))?;
+            Ok((Location::Http(downloads.file_url(key)), Some(gbif)))
         }
-        Origin::Source(uri) => Location::try_from(uri),
+        Origin::Source(uri) => Ok((Location::try_from(uri)?, None)),
         Origin::Snapshot(date) => {
             Err(StepError::Internal(format!("snapshot {date} is used in place, not landed")))
         }

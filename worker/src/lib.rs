@@ -12,9 +12,12 @@ pub mod object_file;
 pub mod one_pass;
 pub mod progress;
 pub mod regions;
+pub mod remote_file;
 pub mod report;
 pub mod resolve;
 pub mod run;
 #[cfg(test)]
 mod run_tests;
 pub mod sample;
+pub mod spot;
+pub mod stop;

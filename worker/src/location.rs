@@ -7,16 +7,12 @@ use std::sync::Arc;
 use bisonflow_cloud::Store;
 use bisonflow_contract::input::SourceUri;
 use bisonflow_contract::{S3Uri, StepError};
-use object_store::http::HttpBuilder;
-use object_store::path::Path;
-use object_store::{ClientOptions, ObjectMeta, ObjectStore, ObjectStoreExt};
+use object_store::ObjectMeta;
 use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
 
-use crate::object_file::ObjectReader;
-
-/// Who asks, as servers see it.
-const USER_AGENT: &str = concat!("bisonflow/", env!("CARGO_PKG_VERSION"));
+use crate::remote_file::{Patience, ReadAhead, RemoteFile, Trouble};
+use crate::stop::Stop;
 
 /// Anything that a download can be read from.
 pub trait ReadSeek: Read + Seek + Send {}
@@ -48,22 +44,38 @@ pub struct SourceFile {
 
 enum Opener {
     Local(PathBuf),
-    Object(Arc<dyn ObjectStore>, Path, ObjectMeta, Handle),
+    Remote(Arc<RemoteFile>, Handle),
 }
 
 impl SourceFile {
-    /// Opens the file at its start.
+    /// Opens the file at its start; who waits for one that lies elsewhere can be told to stop.
     ///
     /// # Errors
     /// [`StepError::SourceUnavailable`] if it cannot be opened.
-    pub fn open(&self) -> Result<Box<dyn ReadSeek>, StepError> {
+    pub fn open(&self, stop: &Stop) -> Result<Box<dyn ReadSeek>, StepError> {
         match &self.open {
             Opener::Local(path) => std::fs::File::open(path)
                 .map(|file| Box::new(file) as Box<dyn ReadSeek>)
                 .map_err(|error| StepError::SourceUnavailable(format!("{}: {error}", self.uri))),
-            Opener::Object(objects, path, meta, handle) => {
-                Ok(Box::new(ObjectReader::new(objects.clone(), path.clone(), meta, handle.clone())))
+            Opener::Remote(file, handle) => {
+                Ok(Box::new(ReadAhead::new(Arc::clone(file), handle.clone(), stop.clone())))
             }
+        }
+    }
+
+    /// What tells the content of a file that lies elsewhere from any other, where that is known.
+    pub fn content_mark(&self) -> Option<String> {
+        match &self.open {
+            Opener::Local(_) => None,
+            Opener::Remote(file, _) => file.content_mark(),
+        }
+    }
+
+    /// What made reading it fail, if it lies elsewhere.
+    pub fn trouble(&self) -> Option<Trouble> {
+        match &self.open {
+            Opener::Local(_) => None,
+            Opener::Remote(file, _) => file.trouble(),
         }
     }
 }
@@ -143,7 +155,7 @@ impl Location {
         for file in files {
             match &file.open {
                 Opener::Local(_) => {
-                    let mut reader = file.open()?;
+                    let mut reader = file.open(&Stop::default())?;
                     let mut buffer = vec![0; 1 << 16];
                     loop {
                         let read = reader.read(&mut buffer).map_err(|error| {
@@ -155,7 +167,7 @@ impl Location {
                         hash.update(&buffer[..read]);
                     }
                 }
-                Opener::Object(..) => {
+                Opener::Remote(..) => {
                     hash.update(format!("{}\n{:?}\n{}\n", file.uri, file.e_tag, file.bytes).as_bytes());
                 }
             }
@@ -209,12 +221,10 @@ fn local_files(path: &std::path::Path) -> Result<Vec<SourceFile>, StepError> {
 fn s3_files(uri: &S3Uri, handle: &Handle) -> Result<Vec<SourceFile>, StepError> {
     let store = Store::bucket(uri.bucket())?;
     let (objects, _) = store.object("")?;
-    let file = |meta: ObjectMeta| SourceFile {
-        name: meta.location.filename().unwrap_or_default().to_owned(),
-        uri: store.uri_of(meta.location.as_ref()),
-        bytes: meta.size,
-        e_tag: meta.e_tag.as_ref().map(|tag| tag.trim_matches('"').to_owned()),
-        open: Opener::Object(objects.clone(), meta.location.clone(), meta, handle.clone()),
+    let file = |meta: ObjectMeta| {
+        let name = meta.location.filename().unwrap_or_default().to_owned();
+        let file = RemoteFile::object(store.uri_of(meta.location.as_ref()), Arc::clone(&objects), &meta);
+        remote_file(name, file, handle)
     };
     if !uri.key().is_empty()
         && !uri.key().ends_with('/')
@@ -227,41 +237,16 @@ fn s3_files(uri: &S3Uri, handle: &Handle) -> Result<Vec<SourceFile>, StepError> 
 }
 
 fn http_file(url: &str, handle: &Handle) -> Result<SourceFile, StepError> {
-    let options = ClientOptions::new()
-        .with_user_agent(http_user_agent())
-        .with_allow_http(url.starts_with("http://"))
-        .with_timeout_disabled();
-    let objects = HttpBuilder::new()
-        .with_url(url)
-        .with_client_options(options)
-        .build()
-        .map_err(|error| StepError::invalid("source", error))?;
-    // The URL itself is the store's root: a path would be encoded anew and a query lost.
-    let path = Path::default();
-    let meta = handle.block_on(objects.head(&path)).map_err(|error| match error {
-        object_store::Error::NotFound { .. } => {
-            StepError::DownloadNotAvailable(format!("{url}: the server has no such file; check the URL"))
-        }
-        error => StepError::SourceUnavailable(format!("{url}: {error}")),
-    })?;
-    if meta.size > 0 {
-        let probe = handle.block_on(objects.get_range(&path, 0..1));
-        if matches!(probe, Err(object_store::Error::NotSupported { .. })) {
-            return Err(StepError::UnsupportedFormat(format!(
-                "{url}: the server does not serve parts of files (HTTP ranges), which reading needs; download the \
-                 file and name the copy"
-            )));
-        }
-    }
-    Ok(SourceFile {
-        name: Location::Http(url.to_owned()).name().to_owned(),
-        uri: url.to_owned(),
-        bytes: meta.size,
-        e_tag: meta.e_tag.as_ref().map(|tag| tag.trim_matches('"').to_owned()),
-        open: Opener::Object(Arc::new(objects), path, meta, handle.clone()),
-    })
+    let file = handle.block_on(RemoteFile::at_url(url, Patience::default()))?;
+    Ok(remote_file(Location::Http(url.to_owned()).name().to_owned(), file, handle))
 }
 
-fn http_user_agent() -> object_store::HeaderValue {
-    object_store::HeaderValue::from_static(USER_AGENT)
+fn remote_file(name: String, file: RemoteFile, handle: &Handle) -> SourceFile {
+    SourceFile {
+        name,
+        uri: file.uri().to_owned(),
+        bytes: file.bytes(),
+        e_tag: file.e_tag(),
+        open: Opener::Remote(Arc::new(file), handle.clone()),
+    }
 }

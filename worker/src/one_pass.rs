@@ -22,6 +22,8 @@ pub struct OnePassRequest {
     pub source: PathBuf,
     /// layers.toml, its sources beside it; absent for the default.
     pub layers: Option<PathBuf>,
+    /// The index that was built of the layers; absent to build it.
+    pub index: Option<PathBuf>,
     /// The register; absent to do without.
     pub riis: Option<PathBuf>,
     /// The folder for the results.
@@ -50,6 +52,7 @@ pub fn one_pass(request: &OnePassRequest, handle: &Handle) -> Result<OnePassResu
     let run = RunRequest {
         location: Location::Local(request.source.clone()),
         layers: request.layers.clone(),
+        index: request.index.clone(),
         riis: request.riis.clone(),
         store: store.clone(),
         options: Options::default(),

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use bisonflow_cloud::{Store, reference};
+use bisonflow_cloud::Store;
+use bisonflow_cloud::reference::{self, Files};
 use bisonflow_contract::StepError;
 use bisonflow_contract::input::Options;
 use bisonflow_region::{Coordinate, FieldValue, Index, Layer, LayersConfig, Position};
@@ -23,14 +24,15 @@ impl LayersFrom {
     /// [`StepError::BadReferenceData`] naming file and field.
     fn open(&self, handle: &Handle) -> Result<(LayersConfig, Index), StepError> {
         let all = Options::default();
-        let pinned = reference::pin_files(self.layers.as_deref(), None, &all)?;
+        let files = Files { layers_toml: self.layers.as_deref(), ..Files::default() };
+        let pinned = reference::pin_files(&files, &all)?;
         let here = Store::folder(Path::new("."))?;
-        let layers = handle.block_on(reference::Layers::read(&here, &pinned, &all))?;
+        let config = handle.block_on(reference::pinned_layers(&here, &pinned, &all))?;
         let index = match &self.index {
-            None => layers.build()?,
-            Some(path) => layers.open(path)?,
+            None => handle.block_on(reference::build_index(&here, &config, &pinned))?,
+            Some(path) => reference::open_index(path, &config, &pinned)?,
         };
-        Ok((layers.config, index))
+        Ok((config, index))
     }
 }
 

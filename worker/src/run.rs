@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 
 use bisonflow_cloud::count::{PartStores, count_subsets};
+use bisonflow_cloud::reference::{self, Files};
 use bisonflow_cloud::store::Conditional;
-use bisonflow_cloud::{RunStore, Store, reference, run_store, summarize as summaries};
+use bisonflow_cloud::{RunStore, Store, run_store, summarize as summaries};
 use bisonflow_contract::document::{Landing, Ledger, Manifest, Plan, Subsets};
 use bisonflow_contract::input::{Input, Options, Origin};
 use bisonflow_contract::layout::{ANNOTATED, OCCURRENCES};
@@ -14,9 +15,10 @@ use bisonflow_contract::{RunId, StepError};
 use tokio::runtime::Handle;
 
 use crate::annotate::Workbench;
-use crate::land::{LandRequest, land};
+use crate::land::{LandRequest, PART_BYTES, land};
 use crate::location::Location;
 use crate::progress::Progress;
+use crate::stop::Stop;
 
 /// Who holds the lock of a run in one process.
 const LOCAL_EXECUTION: &str = "local";
@@ -27,6 +29,8 @@ pub struct RunRequest {
     pub location: Location,
     /// layers.toml, its sources beside it; absent for the default.
     pub layers: Option<PathBuf>,
+    /// The index that was built of the layers; absent to build it.
+    pub index: Option<PathBuf>,
     /// The register; absent to do without.
     pub riis: Option<PathBuf>,
     /// Below which root.
@@ -76,8 +80,11 @@ pub fn run(request: &RunRequest, handle: &Handle) -> Result<RunResult, StepError
             source_identity: plan.source_identity.clone(),
             columns: options.columns.clone(),
             row_group_records: options.row_group_records(),
+            part_bytes: PART_BYTES,
             checklist: plan.checklist.clone(),
+            gbif: None,
             threads: request.threads,
+            stop: Stop::default(),
         },
         handle,
     )?;
@@ -102,6 +109,11 @@ pub fn summarize(run: &RunStore, handle: &Handle) -> Result<RunResult, StepError
 
 pub(crate) fn plan(request: &RunRequest, handle: &Handle) -> Result<Plan, StepError> {
     let identity = request.location.identity(&request.location.files(handle)?)?;
+    let files = Files {
+        layers_toml: request.layers.as_deref(),
+        index: request.index.as_deref(),
+        register: request.riis.as_deref(),
+    };
     Ok(Plan {
         run_id: RunId::of_file(request.location.name(), &[&identity]),
         execution_arn: LOCAL_EXECUTION.to_owned(),
@@ -110,11 +122,7 @@ pub(crate) fn plan(request: &RunRequest, handle: &Handle) -> Result<Plan, StepEr
         input: Input { origin: Origin::Source(request.location.uri()?), options: request.options.clone() },
         source_identity: Some(identity),
         checklist: request.options.checklist.clone(),
-        reference: reference::pin_files(
-            request.layers.as_deref(),
-            request.riis.as_deref(),
-            &request.options,
-        )?,
+        reference: reference::pin_files(&files, &request.options)?,
     })
 }
 

@@ -24,6 +24,7 @@ fn run_file(source: &Path, out: &Path, options: serde_json::Value) -> Result<Run
     let request = RunRequest {
         location: Location::parse(source.to_str().unwrap()).unwrap(),
         layers: None,
+        index: None,
         riis: None,
         store: Store::folder(out).unwrap(),
         options,
@@ -66,6 +67,50 @@ fn a_finished_run_is_told_again_and_done_anew_by_force_only() {
     let back = run_file(&source, &out, serde_json::json!({"force": true})).unwrap();
     assert_eq!(back.manifest.tables["annotated"].files.len(), 1);
     assert_eq!(files(&out.join("annotated")).len(), 1);
+}
+
+#[test]
+fn an_index_gives_the_same_as_building_it_or_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, index) = (folder.path().join("rows.txt"), folder.path().join("regions.index"));
+    std::fs::write(&source, text(10)).unwrap();
+    let runtime = Runtime::new().unwrap();
+    let from = crate::regions::LayersFrom { layers: None, index: None };
+    crate::regions::build(&from, &index, runtime.handle()).unwrap();
+    let with = |index: Option<PathBuf>, out: &str| {
+        let request = RunRequest {
+            location: Location::parse(source.to_str().unwrap()).unwrap(),
+            layers: None,
+            index,
+            riis: None,
+            store: Store::folder(&folder.path().join(out)).unwrap(),
+            options: Options::default(),
+            threads: std::num::NonZeroUsize::new(2),
+        };
+        run(&request, runtime.handle())
+    };
+    let built = with(None, "built").unwrap();
+    let mapped = with(Some(index.clone()), "mapped").unwrap();
+    assert_eq!(mapped.ledger, built.ledger);
+    assert_eq!(mapped.manifest.tables, built.manifest.tables);
+    assert!(mapped.manifest.reference.index.unwrap().uri.ends_with("/regions.index"));
+    // Where the index is not of the run's business, a finished run stays finished.
+    assert!(with(Some(index.clone()), "built").unwrap().manifest.reference.index.is_none());
+
+    // A damaged one is found out by the work, a foreign one before anything is written.
+    let whole = std::fs::read(&index).unwrap();
+    let mut damaged = whole.clone();
+    *damaged.last_mut().unwrap() ^= 1;
+    for (content, word) in [
+        (damaged, "damaged"),
+        (whole[..whole.len() / 2].to_vec(), "bytes"),
+        (text(1).into(), "expected a region index"),
+    ] {
+        std::fs::write(&index, content).unwrap();
+        let error = with(Some(index.clone()), "refused").map(|_| ()).unwrap_err();
+        assert_eq!(error.name(), ErrorName::BadReferenceData, "{error}");
+        assert!(error.to_string().contains(word) && error.to_string().contains("reference push"), "{error}");
+    }
 }
 
 #[test]
@@ -129,6 +174,7 @@ fn one_file_in_one_pass_counts_as_the_run_does() {
         let request = crate::one_pass::OnePassRequest {
             source: source.clone(),
             layers: None,
+            index: None,
             riis: None,
             out: out.clone(),
             columns,

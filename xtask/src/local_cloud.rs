@@ -15,6 +15,7 @@ pub(crate) struct LocalCloud<'a> {
     venv: &'a Venv,
     process: Child,
     endpoint: String,
+    region: String,
     /// The stack's bucket.
     pub(crate) bucket: String,
     /// The stack's state machine.
@@ -51,6 +52,7 @@ impl<'a> LocalCloud<'a> {
         Ok(LocalCloud {
             venv,
             endpoint: text("endpoint")?,
+            region: text("region")?,
             bucket: text("bucket")?,
             state_machine_arn: text("state_machine_arn")?,
             process,
@@ -67,6 +69,26 @@ impl<'a> LocalCloud<'a> {
     /// Uploads a file.
     pub(crate) fn upload(&self, file: &Path, key: &str) -> Done {
         output(self.drive("upload").arg(file).arg(self.uri(key)))?;
+        Ok(())
+    }
+
+    /// Brings reference data into the bucket with the worker in `binaries`, as it is done with AWS.
+    pub(crate) fn push_reference(
+        &self,
+        binaries: &Path,
+        layers: Option<&Path>,
+        register: Option<&Path>,
+    ) -> Done {
+        let mut push = Command::new(binaries.join("bisonflow"));
+        push.args(["reference", "push", "--to", &format!("s3://{}", self.bucket)]);
+        for (name, file) in [("--layers", layers), ("--riis", register)] {
+            if let Some(file) = file {
+                push.arg(name).arg(file);
+            }
+        }
+        push.env("AWS_ENDPOINT_URL", &self.endpoint).env("AWS_REGION", &self.region);
+        push.env("AWS_ACCESS_KEY_ID", "local").env("AWS_SECRET_ACCESS_KEY", "local");
+        eprint!("{}", output(&mut push)?);
         Ok(())
     }
 

@@ -70,12 +70,12 @@ pub(crate) fn run(arguments: &RunArguments) -> Done {
 
     eprintln!("== local cloud");
     let cloud = LocalCloud::start(&venv, &binaries, target.join("local-cloud"))?;
-    if let Some(layers) = &arguments.layers {
-        upload_layers(&cloud, layers)?;
+    if arguments.layers.is_some() || riis.is_some() {
+        eprintln!("== reference data");
+        cloud.push_reference(&binaries, arguments.layers.as_deref(), riis.as_deref())?;
     }
-    match &riis {
-        Some(riis) => cloud.upload(riis, "reference/riis.csv")?,
-        None => options["riis"] = json!("none"),
+    if riis.is_none() {
+        options["riis"] = json!("none");
     }
     let name = source.file_name().and_then(|name| name.to_str()).ok_or("--source: not a file name")?;
     let plain = options.as_object().is_some_and(serde_json::Map::is_empty);
@@ -107,21 +107,6 @@ pub(crate) fn run(arguments: &RunArguments) -> Done {
     println!("results   {}", out.display());
     println!("minutes   {:.1}", begun.elapsed().as_secs_f64() / 60.0);
     Ok(())
-}
-
-/// Uploads layers.toml and the sources that it names.
-fn upload_layers(cloud: &LocalCloud<'_>, layers: &Path) -> Done {
-    let text =
-        std::fs::read_to_string(layers).map_err(|error| format!("--layers {}: {error}", layers.display()))?;
-    let parsed: toml::Table =
-        text.parse().map_err(|error| format!("--layers {}: {error}", layers.display()))?;
-    let folder = layers.parent().unwrap_or(Path::new("."));
-    for layer in parsed.get("layer").and_then(toml::Value::as_array).into_iter().flatten() {
-        if let Some(source) = layer.get("source").and_then(toml::Value::as_str) {
-            cloud.upload(&folder.join(source), &format!("reference/{source}"))?;
-        }
-    }
-    cloud.upload(layers, "reference/layers.toml")
 }
 
 /// Prints the ledger of the run that was finished last, and the tables.

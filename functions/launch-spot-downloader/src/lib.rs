@@ -9,17 +9,19 @@ mod user_data;
 use std::collections::BTreeMap;
 
 use bisonflow_cloud::fleet::{Fleet, LaunchRequest, RUN_TAG, TOKEN_HASH_TAG};
+use bisonflow_cloud::gbif_download::GbifDownloads;
 use bisonflow_cloud::{RunStore, Store};
 use bisonflow_contract::document::Control;
 use bisonflow_contract::id::hex;
-use bisonflow_contract::input::Market;
+use bisonflow_contract::input::{Market, Origin};
 use bisonflow_contract::launch_spot_downloader::{Action, Request, Response};
 use bisonflow_contract::{RunRef, StepError};
 use sha2::{Digest, Sha256};
 use tracing::{info, warn};
 
 /// The environment variables that the function reads.
-pub const ENV: &[&str] = &["BUCKET", "LAUNCH_TEMPLATE_ID", "SUBNET_IDS", "INSTANCE_TYPES", "WORKER_IMAGE"];
+pub const ENV: &[&str] =
+    &["BUCKET", "LAUNCH_TEMPLATE_ID", "SUBNET_IDS", "INSTANCE_TYPES", "WORKER_IMAGE", "GBIF_API"];
 /// The IAM actions that it needs.
 pub const ACTIONS: &[&str] = &[
     "s3:GetObject",
@@ -39,6 +41,8 @@ pub struct LaunchSpotDownloader<F> {
     pub store: Store,
     /// The instances.
     pub fleet: F,
+    /// GBIF's service of downloads.
+    pub gbif: GbifDownloads,
     /// The template of an instance.
     pub launch_template_id: String,
     /// Where an instance may be, in order of preference.
@@ -55,13 +59,17 @@ impl<F: Fleet> LaunchSpotDownloader<F> {
     /// Launches the run's instance or finds the one that is there; or ends the run's instances.
     ///
     /// # Errors
-    /// [`StepError::InvalidInput`] for a start without a token; [`StepError::CapacityUnavailable`] if no pool
-    /// has an instance; [`StepError::RunTakenOver`]; else as the ports.
+    /// [`StepError::InvalidInput`] for a start without a token; [`StepError::DownloadNotReady`] or
+    /// [`StepError::DownloadNotAvailable`] as [`GbifDownloads::ready`], before anything costs money;
+    /// [`StepError::CapacityUnavailable`] if no pool has an instance; [`StepError::RunTakenOver`]; else as the ports.
     pub async fn handle(&self, request: Request) -> Result<Response, StepError> {
         let run = RunStore::new(&self.store, &request.run.run_id);
         let plan = run.check_owner(&request.run).await?;
         match (request.action, request.task_token) {
             (Action::Start, Some(token)) if !token.is_empty() => {
+                if let Origin::DownloadKey(key) = &plan.input.origin {
+                    self.gbif.ready(key).await?;
+                }
                 let market = plan.options().market.unwrap_or_default();
                 self.start(&run, request.run, token, market).await
             }
@@ -87,7 +95,15 @@ impl<F: Fleet> LaunchSpotDownloader<F> {
             info!(instance = id, "this attempt's instance is there already");
             return Ok(Response { instance_ids: vec![id] });
         }
-        run.write(&control, &Control { run: owner.clone(), task_token: token.clone() }).await?;
+        run.write(
+            &control,
+            &Control {
+                run: owner.clone(),
+                task_token: token.clone(),
+                gbif_api: self.gbif.server().to_owned(),
+            },
+        )
+        .await?;
         let tags = [
             ("Name", format!("bisonflow-{}", owner.run_id)),
             (RUN_TAG, owner.run_id.to_string()),
@@ -127,7 +143,8 @@ impl<F: Fleet> LaunchSpotDownloader<F> {
         Ok(ours.into_iter().next().map(|instance| instance.id))
     }
 
-    /// One instance from the first pool, of types then subnets, that has one.
+    /// One instance from the first pool, of types then subnets, that has one: of Spot instances first, unless these are
+    /// not wanted, then On-Demand.
     async fn launch(
         &self,
         token: &str,
@@ -135,30 +152,36 @@ impl<F: Fleet> LaunchSpotDownloader<F> {
         user_data: &str,
         tags: &BTreeMap<String, String>,
     ) -> Result<String, StepError> {
+        let markets: &[Market] = match market {
+            Market::Spot => &[Market::Spot, Market::OnDemand],
+            Market::OnDemand => &[Market::OnDemand],
+        };
         let mut refusals = Vec::new();
-        for instance_type in &self.instance_types {
-            for subnet_id in &self.subnet_ids {
-                let request = LaunchRequest {
-                    launch_template_id: self.launch_template_id.clone(),
-                    subnet_id: subnet_id.clone(),
-                    instance_type: instance_type.clone(),
-                    market,
-                    client_token: client_token(token, instance_type, subnet_id, market),
-                    user_data: user_data.to_owned(),
-                    tags: tags.clone(),
-                };
-                match self.fleet.run_instance(&request).await {
-                    Ok(id) => {
-                        info!(instance = id, instance_type, subnet_id, ?market, "launched");
-                        return Ok(id);
+        for &market in markets {
+            for instance_type in &self.instance_types {
+                for subnet_id in &self.subnet_ids {
+                    let request = LaunchRequest {
+                        launch_template_id: self.launch_template_id.clone(),
+                        subnet_id: subnet_id.clone(),
+                        instance_type: instance_type.clone(),
+                        market,
+                        client_token: client_token(token, instance_type, subnet_id, market),
+                        user_data: user_data.to_owned(),
+                        tags: tags.clone(),
+                    };
+                    match self.fleet.run_instance(&request).await {
+                        Ok(id) => {
+                            info!(instance = id, instance_type, subnet_id, ?market, "launched");
+                            return Ok(id);
+                        }
+                        Err(StepError::CapacityUnavailable(why)) => refusals.push(why),
+                        Err(error) => return Err(error),
                     }
-                    Err(StepError::CapacityUnavailable(why)) => refusals.push(why),
-                    Err(error) => return Err(error),
                 }
             }
         }
         Err(StepError::CapacityUnavailable(format!(
-            "no instance to be had in {} pools; try later, or set options.market or more INSTANCE_TYPES: {}",
+            "no instance to be had in {} pools; try later, or give the stack more DownloaderInstanceTypes: {}",
             refusals.len(),
             refusals.join("; ")
         )))
@@ -214,6 +237,8 @@ mod tests {
         LaunchSpotDownloader {
             store,
             fleet: MemoryFleet::new(),
+            // Nobody is there.
+            gbif: GbifDownloads::new("http://127.0.0.1:1").unwrap(),
             launch_template_id: "lt-1".into(),
             subnet_ids: vec!["subnet-a".into(), "subnet-b".into()],
             instance_types: vec!["c7gn.xlarge".into(), "c7g.large".into()],
@@ -298,10 +323,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn where_there_is_no_spot_capacity_an_on_demand_instance_lands() {
+        let step = step(json!({})).await;
+        step.fleet.state().without_spot = true;
+        step.handle(request(Action::Start, "token")).await.unwrap();
+        let markets: Vec<_> = step.fleet.state().asked.iter().map(|asked| asked.market).collect();
+        assert_eq!(markets, [[Market::Spot; 4].as_slice(), &[Market::OnDemand]].concat());
+    }
+
+    #[tokio::test]
     async fn without_an_instance_nothing_stays_behind() {
         let refused = StepError::Internal("ec2:RunInstances was refused with VcpuLimitExceeded".into());
         for (without, refusal, expected, tries) in [
-            (vec!["c7gn.xlarge", "c7g.large"], None, ErrorName::CapacityUnavailable, 4),
+            (vec!["c7gn.xlarge", "c7g.large"], None, ErrorName::CapacityUnavailable, 8),
             (vec![], Some(refused), ErrorName::Internal, 1),
         ] {
             let step = step(json!({})).await;
@@ -321,6 +355,19 @@ mod tests {
         assert!(step.fleet.state().living.is_empty() && control_documents(&step).await.is_empty());
         let again = step.handle(request(Action::Terminate, "")).await.unwrap();
         assert!(again.instance_ids.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_download_that_gbif_has_not_made_costs_no_instance() {
+        let step = step(json!({})).await;
+        let key = "runs/run=gbif-1/plan.json";
+        let plan = String::from_utf8(step.store.get(key).await.unwrap().unwrap().to_vec()).unwrap();
+        let plan = plan
+            .replace(r#""source":"s3://data/uploads/a.zip""#, r#""download_key":"0006607-230918134249559""#);
+        step.store.put(key, plan).await.unwrap();
+        let error = step.handle(request(Action::Start, "token")).await.unwrap_err();
+        assert_eq!(error.name(), ErrorName::SourceUnavailable, "{error}");
+        assert!(step.fleet.state().asked.is_empty() && control_documents(&step).await.is_empty());
     }
 
     #[tokio::test]

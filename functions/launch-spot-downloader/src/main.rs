@@ -2,6 +2,7 @@
 
 use bisonflow_cloud::Store;
 use bisonflow_cloud::aws::{self, ec2::Ec2Fleet};
+use bisonflow_cloud::gbif_download::GbifDownloads;
 use bisonflow_cloud::runtime::{Environment, Logs, serve, telemetry};
 use launch_spot_downloader::{ENV, LaunchSpotDownloader};
 
@@ -13,6 +14,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let step = LaunchSpotDownloader {
         store: Store::bucket(environment.var("BUCKET"))?,
         fleet: Ec2Fleet::new(&config),
+        gbif: GbifDownloads::new(environment.var("GBIF_API"))?,
         launch_template_id: environment.var("LAUNCH_TEMPLATE_ID").to_owned(),
         subnet_ids: environment.list("SUBNET_IDS"),
         instance_types: environment.list("INSTANCE_TYPES"),

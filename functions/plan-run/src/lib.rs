@@ -258,7 +258,9 @@ impl Wanted {
 fn is_same_work(a: &Plan, b: &Plan) -> bool {
     let outputs = |plan: &Plan| {
         let options = Options { force: false, market: None, ..plan.options().clone() };
-        (plan.source_identity.clone(), options, plan.reference.as_planned())
+        // An index says nothing that its layers do not say.
+        let reference = Reference { index: None, ..plan.reference.as_planned() };
+        (plan.source_identity.clone(), options, reference)
     };
     a.source_identity.is_some() && outputs(a) == outputs(b)
 }

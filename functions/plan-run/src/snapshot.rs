@@ -76,6 +76,7 @@ impl Snapshot {
             unparsed: Default::default(),
             geospatial_issue_differs: 0,
             taxon_keys: TaxonKeyShapes::default(),
+            gbif: None,
             parts: self.parts.clone(),
             landed_at: plan.planned_at,
         }

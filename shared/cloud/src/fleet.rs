@@ -82,6 +82,8 @@ pub struct FleetState {
     pub terminated: Vec<String>,
     /// Instance types without capacity.
     pub without_capacity: Vec<String>,
+    /// Whether there are no Spot instances of any type.
+    pub without_spot: bool,
     /// An error that every launch answers.
     pub refusal: Option<StepError>,
 }
@@ -106,7 +108,8 @@ impl Fleet for MemoryFleet {
         if let Some(refusal) = &state.refusal {
             return Err(refusal.clone());
         }
-        if state.without_capacity.contains(&request.instance_type) {
+        let without_spot = state.without_spot && request.market == Market::Spot;
+        if without_spot || state.without_capacity.contains(&request.instance_type) {
             return Err(StepError::CapacityUnavailable(format!("{}: no capacity", request.instance_type)));
         }
         let same = |(_, made): &(&String, &LaunchRequest)| made.client_token == request.client_token;

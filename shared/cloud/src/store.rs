@@ -9,13 +9,22 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::aws::AmazonS3Builder;
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
+use object_store::multipart::MultipartStore;
 use object_store::path::Path;
 use object_store::{
-    GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, UpdateVersion,
+    Attribute, Attributes, GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutMultipartOptions,
+    PutOptions, PutPayload, UpdateVersion,
 };
+
+use crate::upload::{KnownUpload, Upload};
 
 /// The length of the parts of a long object.
 const PART_BYTES: usize = 10 * 1024 * 1024;
+/// How much of a long object is asked for at once, bytes, and how many such requests are on their way.
+const PIECE_BYTES: u64 = 8 << 20;
+const PIECES_IN_FLIGHT: usize = 8;
+/// The entry of an object's metadata that tells the SHA-256 of its content.
+const SHA256: Attribute = Attribute::Metadata(std::borrow::Cow::Borrowed("sha256"));
 
 /// The IAM actions that a [`Store`] may need, by what is done with it.
 pub mod actions {
@@ -40,13 +49,30 @@ pub enum Conditional {
     Conflict,
 }
 
+/// An object as it is now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stat {
+    /// Length, ETag and version.
+    pub meta: ObjectMeta,
+    /// The SHA-256 of its content, where whoever wrote it said so ([`Store::put_pieces_with_sha256`]).
+    pub sha256: Option<String>,
+}
+
 /// Objects below a root. Keys are relative to it, without a leading `/`.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Store {
     objects: Arc<dyn ObjectStore>,
+    /// Uploads by their ids, where uploads have any.
+    uploads: Option<Arc<dyn MultipartStore>>,
     uri: String,
     /// `PutMode::Update` works; a folder has no ETag to compare with.
     conditional_update: bool,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("uri", &self.uri).finish_non_exhaustive()
+    }
 }
 
 /// Whether an S3 client for this process may use plain HTTP: only where an emulator's endpoint says so.
@@ -65,7 +91,7 @@ impl Store {
             .with_allow_http(plain_http())
             .build()
             .map_err(|error| StepError::Internal(format!("cannot set up S3 for bucket {bucket}: {error}")))?;
-        Ok(Store { objects: Arc::new(objects), uri: format!("s3://{bucket}"), conditional_update: true })
+        Ok(Store::with_uploads(objects, format!("s3://{bucket}")))
     }
 
     /// A folder, made if absent.
@@ -79,6 +105,7 @@ impl Store {
         let objects = LocalFileSystem::new_with_prefix(&folder).map_err(|error| wrong(&error))?;
         Ok(Store {
             objects: Arc::new(objects.with_automatic_cleanup(true)),
+            uploads: None,
             uri: folder.display().to_string(),
             conditional_update: false,
         })
@@ -86,7 +113,12 @@ impl Store {
 
     /// Memory, for tests.
     pub fn memory() -> Store {
-        Store { objects: Arc::new(InMemory::new()), uri: "s3://memory".into(), conditional_update: true }
+        Store::with_uploads(InMemory::new(), "s3://memory".into())
+    }
+
+    fn with_uploads(objects: impl ObjectStore + MultipartStore, uri: String) -> Store {
+        let objects = Arc::new(objects);
+        Store { uploads: Some(objects.clone()), objects, uri, conditional_update: true }
     }
 
     /// The root that a text names: `s3://bucket` or a folder.
@@ -159,6 +191,74 @@ impl Store {
         }
     }
 
+    /// Length, ETag, version and, where it is known, the SHA-256 of an object; absent is `None`.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub async fn stat(&self, key: &str) -> Result<Option<Stat>, StepError> {
+        let options = GetOptions { head: true, ..GetOptions::default() };
+        match self.objects.get_opts(&path(key)?, options).await {
+            Ok(result) => {
+                let sha256 = result.attributes.get(&SHA256).map(|value| value.to_string());
+                Ok(Some(Stat { meta: result.meta, sha256 }))
+            }
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(self.failed(key, error)),
+        }
+    }
+
+    /// The first bytes of one version of an object, at most `bytes` (≥ 1); absent is `None`.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub async fn beginning(
+        &self,
+        key: &str,
+        version: Option<&str>,
+        bytes: u64,
+    ) -> Result<Option<Bytes>, StepError> {
+        let options = GetOptions {
+            range: Some((0..bytes).into()),
+            version: version.map(str::to_owned),
+            ..GetOptions::default()
+        };
+        match self.objects.get_opts(&path(key)?, options).await {
+            Ok(result) => result.bytes().await.map(Some).map_err(|error| self.failed(key, error)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(self.failed(key, error)),
+        }
+    }
+
+    /// Gives one version of an object of `bytes` bytes to `take`, piece by piece in order: what is too long for
+    /// memory. Several pieces are on their way at the same time.
+    ///
+    /// # Errors
+    /// The first of `take`; [`StepError::SourceUnavailable`] if the object is not there; else as [`Store::get`].
+    pub async fn get_pieces(
+        &self,
+        key: &str,
+        version: Option<&str>,
+        bytes: u64,
+        mut take: impl FnMut(&[u8]) -> Result<(), StepError>,
+    ) -> Result<(), StepError> {
+        let at = path(key)?;
+        let piece = async |number: u64| {
+            let start = number * PIECE_BYTES;
+            let options = GetOptions {
+                range: Some((start..(start + PIECE_BYTES).min(bytes)).into()),
+                version: version.map(str::to_owned),
+                ..GetOptions::default()
+            };
+            self.objects.get_opts(&at, options).await?.bytes().await
+        };
+        let mut pieces =
+            futures::stream::iter(0..bytes.div_ceil(PIECE_BYTES)).map(piece).buffered(PIECES_IN_FLIGHT);
+        while let Some(piece) = pieces.next().await {
+            take(&piece.map_err(|error| self.failed(key, error))?)?;
+        }
+        Ok(())
+    }
+
     /// Writes an object, whole or not at all.
     ///
     /// # Errors
@@ -181,6 +281,36 @@ impl Store {
     where
         StepError: From<E>,
     {
+        self.put_pieces_with(key, Attributes::new(), pieces).await
+    }
+
+    /// The same; the SHA-256 of the content, in hexadecimal digits, is kept beside it for [`Store::stat`]. A folder
+    /// cannot do that.
+    ///
+    /// # Errors
+    /// As [`Store::put_pieces`].
+    pub async fn put_pieces_with_sha256<E>(
+        &self,
+        key: &str,
+        sha256: &str,
+        pieces: impl Iterator<Item = Result<Vec<u8>, E>>,
+    ) -> Result<(), StepError>
+    where
+        StepError: From<E>,
+    {
+        let attributes = Attributes::from_iter([(SHA256, sha256.to_owned())]);
+        self.put_pieces_with(key, attributes, pieces).await
+    }
+
+    async fn put_pieces_with<E>(
+        &self,
+        key: &str,
+        attributes: Attributes,
+        pieces: impl Iterator<Item = Result<Vec<u8>, E>>,
+    ) -> Result<(), StepError>
+    where
+        StepError: From<E>,
+    {
         let (at, mut content, mut upload) = (path(key)?, Vec::new(), None);
         let failed = |error| self.failed(key, error);
         let sent = async {
@@ -188,7 +318,9 @@ impl Store {
                 content.extend(piece?);
                 if content.len() >= PART_BYTES {
                     if upload.is_none() {
-                        upload = Some(self.objects.put_multipart(&at).await.map_err(failed)?);
+                        let options =
+                            PutMultipartOptions { attributes: attributes.clone(), ..Default::default() };
+                        upload = Some(self.objects.put_multipart_opts(&at, options).await.map_err(failed)?);
                     }
                     if let Some(upload) = &mut upload {
                         let part = std::mem::take(&mut content);
@@ -197,7 +329,11 @@ impl Store {
                 }
             }
             match &mut upload {
-                None => self.put(key, std::mem::take(&mut content)).await,
+                None => {
+                    let content = std::mem::take(&mut content).into();
+                    let options = PutOptions { attributes: attributes.clone(), ..PutOptions::default() };
+                    self.objects.put_opts(&at, content, options).await.map_err(failed).map(|_| ())
+                }
                 Some(upload) => {
                     upload.put_part(std::mem::take(&mut content).into()).await.map_err(failed)?;
                     upload.complete().await.map_err(failed).map(|_| ())
@@ -210,6 +346,33 @@ impl Store {
             let _ = upload.abort().await;
         }
         sent
+    }
+
+    /// Begins to write an object in parts (but for the last, of 5 MiB or more each).
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub async fn begin_upload(&self, key: &str) -> Result<Upload, StepError> {
+        let (path, failed) = (path(key)?, |error| self.failed(key, error));
+        let Some(store) = &self.uploads else {
+            let parts = self.objects.put_multipart(&path).await.map_err(failed)?;
+            return Ok(Upload { id: None, parts });
+        };
+        let id = store.create_multipart(&path).await.map_err(failed)?;
+        let parts = KnownUpload::new(Arc::clone(store), path, id.clone());
+        Ok(Upload { id: Some(id), parts: Box::new(parts) })
+    }
+
+    /// Ends an upload that nobody will complete; one that is over is no error.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub async fn abort_upload(&self, key: &str, id: &str) -> Result<(), StepError> {
+        let Some(store) = &self.uploads else { return Ok(()) };
+        match store.abort_multipart(&path(key)?, &id.to_owned()).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(self.failed(key, error)),
+        }
     }
 
     /// Writes an object only if there is none (`If-None-Match: *`).
@@ -381,6 +544,48 @@ mod tests {
             });
             assert!(store.put_pieces("csv/b.csv", broken).await.unwrap_err().to_string().contains("no more"));
             assert_eq!(store.get("csv/b.csv").await.unwrap(), None);
+        }
+    }
+
+    #[tokio::test]
+    async fn long_objects_are_read_in_pieces_and_keep_their_sha256() {
+        let store = Store::memory();
+        let content: Vec<u8> = (0..3 * PIECE_BYTES as usize + 7).map(|at| (at % 251) as u8).collect();
+        let pieces = content.chunks(1 << 20).map(|piece| Ok::<_, StepError>(piece.to_vec()));
+        store.put_pieces_with_sha256("reference/a", "abc", pieces).await.unwrap();
+        store.put("reference/b", "short").await.unwrap();
+        let stat = store.stat("reference/a").await.unwrap().unwrap();
+        assert_eq!((stat.meta.size, stat.sha256.as_deref()), (content.len() as u64, Some("abc")));
+        assert_eq!(store.stat("reference/b").await.unwrap().unwrap().sha256, None);
+        assert_eq!(store.stat("reference/c").await.unwrap(), None);
+        let mut read = Vec::new();
+        let take = |piece: &[u8]| {
+            read.extend_from_slice(piece);
+            Ok(())
+        };
+        store.get_pieces("reference/a", None, stat.meta.size, take).await.unwrap();
+        assert!(read == content);
+        assert_eq!(store.beginning("reference/b", None, 3).await.unwrap().unwrap(), "sho");
+        assert_eq!(store.beginning("reference/b", None, 300).await.unwrap().unwrap(), "short");
+        assert_eq!(store.beginning("reference/c", None, 3).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn an_upload_is_an_object_when_it_is_complete() {
+        let folder = tempfile::tempdir().unwrap();
+        for store in [Store::memory(), Store::folder(folder.path()).unwrap()] {
+            let mut upload = store.begin_upload("a").await.unwrap();
+            assert_eq!(upload.id.is_some(), store.uri().starts_with("s3://"));
+            let (first, second) = (upload.parts.put_part("one ".into()), upload.parts.put_part("two".into()));
+            second.await.unwrap();
+            first.await.unwrap();
+            assert_eq!(store.get("a").await.unwrap(), None);
+            upload.parts.complete().await.unwrap();
+            assert_eq!(store.get("a").await.unwrap().unwrap(), "one two");
+            let upload = store.begin_upload("b").await.unwrap();
+            let id = upload.id.unwrap_or_default();
+            store.abort_upload("b", &id).await.unwrap();
+            assert_eq!(store.get("b").await.unwrap(), None);
         }
     }
 

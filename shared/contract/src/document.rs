@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::input::{FilterName, Input, Options};
-use crate::{Checklist, ErrorName, RunId, RunRef};
+use crate::{Checklist, DownloadKey, ErrorName, RunId, RunRef};
 
 /// `plan.json`: the lock, and what the run will do. Written by `plan-run` with `If-None-Match: *`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -58,6 +58,9 @@ pub struct Reference {
     pub layers_toml: Pin,
     /// The sources that the layers of this run name, by the name in layers.toml.
     pub layer_sources: BTreeMap<String, Pin>,
+    /// The index that was built of these layers; without one, workers build it of the sources.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<Pin>,
     /// The register; none when the run does without.
     pub riis: Option<Pin>,
     /// The register that `riis` was made of by looking up its names; absent where it is used as it was.
@@ -157,10 +160,39 @@ pub struct Landing {
     pub geospatial_issue_differs: u64,
     /// Shapes of the landed taxon keys.
     pub taxon_keys: TaxonKeyShapes,
+    /// What GBIF's service says of the download, where the run was asked for by its key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gbif: Option<GbifDownload>,
     /// The parts, in order.
     pub parts: Vec<Part>,
     /// When the last part was there (RFC 3339, UTC).
     pub landed_at: jiff::Timestamp,
+}
+
+/// What GBIF's service says of a download.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GbifDownload {
+    /// Its key.
+    pub key: DownloadKey,
+    /// The text to cite it with.
+    pub citation: Option<String>,
+    /// Its DOI, without `https://doi.org/`.
+    pub doi: Option<String>,
+    /// The licence of the whole, as a URL; records have licences of their own.
+    pub license: Option<String>,
+    /// Its format, such as `DWCA`.
+    pub format: Option<String>,
+    /// The checklist of its taxon keys, where it was requested with one.
+    pub checklist: Option<Checklist>,
+    /// When it was requested (RFC 3339).
+    pub created: Option<String>,
+    /// The length of its file in bytes.
+    pub bytes: Option<u64>,
+    /// Its records.
+    pub records: Option<u64>,
+    /// The datasets that its records are of.
+    pub datasets: Option<u64>,
 }
 
 /// Records of a landing: `read = rejected + landed`.
@@ -214,6 +246,40 @@ pub struct Part {
     pub records: Option<u64>,
     /// Its length in bytes.
     pub bytes: u64,
+}
+
+/// `checkpoints/landing.json`: what an unfinished landing has finished, so that the next try makes no part again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LandingCheckpoint {
+    /// The run.
+    pub run_id: RunId,
+    /// The generation.
+    pub generation: u32,
+    /// The version of bisonflow that made the parts.
+    pub version: String,
+    /// Where the source is.
+    pub uri: String,
+    /// What tells its content from any other; without it, the parts are of no use.
+    pub content: Option<String>,
+    /// The further columns that were asked for.
+    pub columns: Vec<String>,
+    /// Most records per row group.
+    pub row_group_records: u64,
+    /// The parts that are finished, in order.
+    pub parts: Vec<Part>,
+    /// The part that was being uploaded.
+    pub upload: Option<UnfinishedUpload>,
+}
+
+/// A multipart upload that has to be completed or aborted: until then its parts cost money.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnfinishedUpload {
+    /// The object's key below the root.
+    pub key: String,
+    /// The upload's id.
+    pub id: String,
 }
 
 /// `subsets.json`: how the landed records are split.
@@ -448,4 +514,6 @@ pub struct Control {
     pub run: RunRef,
     /// The token to report back with; a secret.
     pub task_token: String,
+    /// The server of GBIF's services, such as `https://api.gbif.org`.
+    pub gbif_api: String,
 }

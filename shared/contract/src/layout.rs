@@ -10,6 +10,8 @@ pub const UPLOADS: &str = "uploads/";
 pub const REFERENCE: &str = "reference/";
 /// The configuration of the layers, below the root.
 pub const LAYERS_TOML: &str = "reference/layers.toml";
+/// The index of the layers as one file, below the root; it may be absent.
+pub const REGIONS_INDEX: &str = "reference/regions.index";
 /// The register, below the root, unless the options name another.
 pub const RIIS_CSV: &str = "reference/riis.csv";
 /// The folder of a register that was resolved against a checklist, with a trailing `/`. `sha256` is that of the register
@@ -65,6 +67,10 @@ impl RunLayout {
     /// What landed.
     pub fn landing(&self) -> String {
         self.run("landing.json")
+    }
+    /// What an unfinished landing has finished.
+    pub fn landing_checkpoint(&self) -> String {
+        self.run("checkpoints/landing.json")
     }
     /// How the records are split.
     pub fn subsets(&self) -> String {

@@ -9,7 +9,7 @@ use std::io::{Cursor, Seek, SeekFrom};
 use bisonflow_contract::document::SourceKind;
 use bisonflow_contract::{ErrorName, StepError};
 use bisonflow_occurrence::{OccurrenceError, ReadOptions, open};
-use common::{read, read_with, streamed_zip, zip};
+use common::{GbifLayout, gbif_zip, read, read_with, streamed_zip, zip};
 use proptest::prelude::{ProptestConfig, any, proptest};
 
 const TEXT: &[u8] = b"gbifID\tdecimalLatitude\tdecimalLongitude\n1\t40\t-100\n2\t41\t-101\n";
@@ -60,6 +60,38 @@ fn a_streamed_zip_has_no_sizes_in_its_local_headers() {
     let flags = u16::from_le_bytes([bytes[6], bytes[7]]);
     assert_eq!(flags & 0x8, 0x8, "bit 3: the sizes follow the data");
     assert_eq!(bytes[14..26], [0; 12]);
+}
+
+/// The records of `occurrence.txt` in an archive that GBIF could have written.
+fn records_of(layout: GbifLayout) -> Result<u64, OccurrenceError> {
+    let rows: String = (0..500).map(|id| format!("{id}\t40\t-100\n")).collect();
+    let archive = gbif_zip(&[TEXT, rows.as_bytes()].concat(), layout);
+    let length = archive.length();
+    let mut download = open(archive, "gbif.zip", length, ReadOptions::default())?;
+    while download.next_batch()?.is_some() {}
+    Ok(download.finish()?.records.landed)
+}
+
+#[test]
+fn archives_are_read_as_gbif_writes_them() {
+    let layout = GbifLayout { wide: false, zip64: false, before: 0, claimed: None };
+    for (wide, zip64) in [(false, false), (true, false), (false, true), (true, true)] {
+        for before in [0, 1000] {
+            let layout = GbifLayout { wide, zip64, before, ..layout };
+            assert_eq!(records_of(layout).unwrap(), 502, "{layout:?}");
+        }
+    }
+    // verbatim.txt, which comes first, may be larger than 32 bits can say, and so may be the place of what follows.
+    let large = GbifLayout { wide: true, zip64: true, before: 90 << 30, ..layout };
+    assert_eq!(records_of(large).unwrap(), 502);
+}
+
+#[test]
+fn a_zip_bomb_is_refused_before_it_is_inflated() {
+    let layout = GbifLayout { wide: true, zip64: true, before: 0, claimed: Some(300 << 30) };
+    let (name, sentence) = name_of(records_of(layout).unwrap_err());
+    assert_eq!(name, ErrorName::UnsupportedFormat, "{sentence}");
+    assert!(sentence.contains("occurrence.txt") && sentence.contains("322122547200"), "{sentence}");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::cells::MOST_LAYERS;
 use crate::cells::build::{self, Built, Choice, Features, LayerZones, Ring};
 use crate::config::{LayerConfig, LayersConfig};
 use crate::error::RegionError;
-use crate::file::{Description, IndexFile, LayerDescription, NULL_TEXT, Section};
+use crate::file::{Description, IndexFile, LayerDescription, NULL_TEXT, Section, hex, settings_sha256};
 use crate::layer::{Layer, SetId};
 use crate::reader::{self, Origin};
 use crate::regions::{Region, Regions};
@@ -199,26 +199,7 @@ impl Index {
     /// stale.
     pub fn select(&self, config: &LayersConfig) -> Result<Self, RegionError> {
         let layer = |config: &LayerConfig| {
-            let other = |expected: String, found: String| RegionError::OtherLayers {
-                layer: config.name.clone(),
-                expected,
-                found,
-            };
-            let all = &self.file.description.layers;
-            let place = all.iter().position(|layer| layer.name == config.name).ok_or_else(|| {
-                let names: Vec<&str> = all.iter().map(|layer| layer.name.as_str()).collect();
-                other(format!("a layer {}", config.name), format!("the layers {}", names.join(", ")))
-            })?;
-            let known = &all[place];
-            if known.settings_sha256 != settings_sha256(config) {
-                let about =
-                    |source: &str, vintage: &str, scale: &str| format!("{source}, {vintage}, {scale}");
-                let expected = about(&config.source, &config.vintage, &config.scale);
-                let found = about(&known.source, &known.vintage, &known.scale);
-                let found =
-                    if found == expected { "other id, fields, overlap or where".to_owned() } else { found };
-                return Err(other(expected, found));
-            }
+            let place = self.file.description.place(config)?;
             Ok(Layer::new(Arc::clone(&self.file), place))
         };
         let layers = config.layers.iter().map(layer).collect::<Result<_, _>>()?;
@@ -230,15 +211,7 @@ impl Index {
     /// # Errors
     /// [`RegionError::OtherLayers`] if it was made of another one.
     pub fn check_source(&self, layer: usize, sha256: &str) -> Result<(), RegionError> {
-        let layer = &self.layers[layer];
-        if layer.source_sha256() == sha256.to_ascii_lowercase() {
-            return Ok(());
-        }
-        Err(RegionError::OtherLayers {
-            layer: layer.name().to_owned(),
-            expected: format!("{} with SHA-256 {sha256}", layer.source()),
-            found: format!("one with SHA-256 {}", layer.source_sha256()),
-        })
+        self.layers[layer].description().check_source(sha256)
     }
 
     /// The zone of each place, given by longitudes and latitudes in degrees. What is out of range or not a number is in
@@ -404,13 +377,4 @@ impl Tables {
         }
         Ok(tables)
     }
-}
-
-/// What of layers.toml an index depends on.
-fn settings_sha256(config: &LayerConfig) -> String {
-    hex(&Sha256::digest(format!("{config:?}")))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

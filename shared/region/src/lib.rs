@@ -29,6 +29,7 @@ pub use config::{
 };
 pub use coordinate::{Bounds, Coordinate, NotLocatable};
 pub use error::RegionError;
+pub use file::IndexHead;
 pub use index::{Index, ZoneId};
 pub use layer::{Layer, LayerReport, Position, SetId};
 #[doc(hidden)]

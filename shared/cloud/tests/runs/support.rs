@@ -139,6 +139,7 @@ pub(crate) async fn land(store: &Store, plan: &Plan, parts: &[&[usize]]) -> Land
         unparsed: Default::default(),
         geospatial_issue_differs: 0,
         taxon_keys: TaxonKeyShapes { numeric: records, ..TaxonKeyShapes::default() },
+        gbif: None,
         parts: landed,
         landed_at: plan.planned_at,
     };

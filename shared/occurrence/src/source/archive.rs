@@ -15,6 +15,10 @@ use crate::{OccurrenceError, Place};
 /// No meta.xml or metadata.xml is nearly as long.
 const SMALL_ENTRY_BYTES: u64 = 64 << 20;
 const BUFFER_BYTES: usize = 1 << 18;
+/// An entry that is longer than this and inflates to more than so many times its length is no text of occurrences,
+/// which deflates to a tenth at best, but meant to do harm.
+const HARMLESS_BYTES: u64 = 1 << 30;
+const HARMLESS_RATIO: u64 = 200;
 
 /// An archive: its directory, and the source to read entries from.
 pub(super) struct Archive {
@@ -82,6 +86,15 @@ impl Archive {
             ));
         }
         let expected = Expected { bytes: entry.size(), crc32: entry.crc32() };
+        if expected.bytes > HARMLESS_BYTES && expected.bytes / HARMLESS_RATIO > entry.compressed_size() {
+            let found = format!("{} bytes that inflate to {}", entry.compressed_size(), expected.bytes);
+            return Err(OccurrenceError::unsupported(
+                place,
+                found,
+                "a text that inflates to at most 200 times its length",
+                "use the archive as GBIF wrote it",
+            ));
+        }
         let start = entry.data_start().unwrap_or(self.source.length());
         let end = start.saturating_add(entry.compressed_size());
         if end > self.source.length() {

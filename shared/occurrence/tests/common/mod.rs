@@ -105,3 +105,177 @@ pub(crate) fn streamed_zip(entries: &[(&str, &[u8])]) -> Vec<u8> {
     }
     zip.finish().unwrap().into_inner()
 }
+
+/// How an archive is laid out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct GbifLayout {
+    /// Sizes in the data descriptors have 8 bytes, not 4.
+    pub(crate) wide: bool,
+    /// Sizes and offsets of the central directory are in zip64 fields.
+    pub(crate) zip64: bool,
+    /// So many bytes of an entry `verbatim.txt` stand first; they are zeros that take no memory.
+    pub(crate) before: u64,
+    /// What the central directory says of the length of the inflated entry; absent for the truth.
+    pub(crate) claimed: Option<u64>,
+}
+
+/// A file that begins with some bytes, goes on with zeros and ends with other bytes.
+#[derive(Clone, Debug)]
+pub(crate) struct Sparse {
+    start: Vec<u8>,
+    zeros: u64,
+    end: Vec<u8>,
+    position: u64,
+}
+
+impl Sparse {
+    pub(crate) fn length(&self) -> u64 {
+        self.start.len() as u64 + self.zeros + self.end.len() as u64
+    }
+}
+
+impl std::io::Read for Sparse {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let (start, hole_end) = (self.start.len() as u64, self.start.len() as u64 + self.zeros);
+        let count = if self.position < start {
+            let rest = &self.start[self.position as usize..];
+            let count = rest.len().min(buffer.len());
+            buffer[..count].copy_from_slice(&rest[..count]);
+            count
+        } else if self.position < hole_end {
+            let count = (hole_end - self.position).min(buffer.len() as u64) as usize;
+            buffer[..count].fill(0);
+            count
+        } else {
+            let rest = self.end.get((self.position - hole_end) as usize..).unwrap_or_default();
+            let count = rest.len().min(buffer.len());
+            buffer[..count].copy_from_slice(&rest[..count]);
+            count
+        };
+        self.position += count as u64;
+        Ok(count)
+    }
+}
+
+impl std::io::Seek for Sparse {
+    fn seek(&mut self, to: std::io::SeekFrom) -> std::io::Result<u64> {
+        self.position = match to {
+            std::io::SeekFrom::Start(position) => position,
+            std::io::SeekFrom::Current(by) => self.position.checked_add_signed(by).unwrap(),
+            std::io::SeekFrom::End(by) => self.length().checked_add_signed(by).unwrap(),
+        };
+        Ok(self.position)
+    }
+}
+
+/// An archive of `occurrence.txt` byte by byte as GBIF writes it: flags 0x0808, nothing in the local headers, not even
+/// a zip64 field; checksum and sizes behind the data and in the central directory.
+pub(crate) fn gbif_zip(text: &[u8], layout: GbifLayout) -> Sparse {
+    let mut deflate = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
+    for piece in text.chunks(50) {
+        deflate.write_all(piece).unwrap();
+        deflate.flush().unwrap(); // SYNC_FLUSH
+    }
+    let deflated = deflate.finish().unwrap();
+    let crc32 = crc32fast::hash(text);
+    let le = |values: &[(u64, usize)]| -> Vec<u8> {
+        values.iter().flat_map(|&(value, width)| value.to_le_bytes()[..width].to_vec()).collect()
+    };
+    let local = |name: &str, method: u64| {
+        let fields = [
+            (0x0403_4b50, 4),
+            (20, 2),
+            (0x0808, 2),
+            (method, 2),
+            (0, 4),
+            (0, 4),
+            (0, 4),
+            (0, 4),
+            (name.len() as u64, 2),
+            (0, 2),
+        ];
+        [le(&fields), name.as_bytes().to_vec()].concat()
+    };
+    let width = if layout.wide { 8 } else { 4 };
+    let descriptor = |crc32: u32, packed: u64, size: u64| {
+        le(&[(0x0807_4b50, 4), (u64::from(crc32), 4), (packed, width), (size, width)])
+    };
+    let central = |name: &str, method: u64, crc32: u32, packed: u64, size: u64, offset: u64| {
+        let field = |value: u64| if layout.zip64 { 0xffff_ffff } else { value };
+        let extra =
+            if layout.zip64 { le(&[(1, 2), (24, 2), (size, 8), (packed, 8), (offset, 8)]) } else { vec![] };
+        let fields = [
+            (0x0201_4b50, 4),
+            (20, 2),
+            (45, 2),
+            (0x0808, 2),
+            (method, 2),
+            (0, 4),
+            (u64::from(crc32), 4),
+            (field(packed), 4),
+            (field(size), 4),
+            (name.len() as u64, 2),
+            (extra.len() as u64, 2),
+            (0, 2),
+            (0, 2),
+            (0, 2),
+            (0, 4),
+            (field(offset), 4),
+        ];
+        [le(&fields), name.as_bytes().to_vec(), extra].concat()
+    };
+    let start = local("verbatim.txt", 0);
+    let mut end = descriptor(0, layout.before, layout.before);
+    let hole_end = start.len() as u64 + layout.before;
+    let offset = hole_end + end.len() as u64;
+    end.extend(local("occurrence.txt", 8));
+    end.extend(&deflated);
+    end.extend(descriptor(crc32, deflated.len() as u64, text.len() as u64));
+    let directory = hole_end + end.len() as u64;
+    let size = layout.claimed.unwrap_or(text.len() as u64);
+    let entries = [
+        central("verbatim.txt", 0, 0, layout.before, layout.before, 0),
+        central("occurrence.txt", 8, crc32, deflated.len() as u64, size, offset),
+    ]
+    .concat();
+    let entries_bytes = entries.len() as u64;
+    end.extend(entries);
+    if layout.zip64 {
+        let at = hole_end + end.len() as u64;
+        end.extend(le(&[
+            (0x0606_4b50, 4),
+            (44, 8),
+            (45, 2),
+            (45, 2),
+            (0, 4),
+            (0, 4),
+            (2, 8),
+            (2, 8),
+            (entries_bytes, 8),
+            (directory, 8),
+        ]));
+        end.extend(le(&[(0x0706_4b50, 4), (0, 4), (at, 8), (1, 4)]));
+        end.extend(le(&[
+            (0x0605_4b50, 4),
+            (0, 2),
+            (0, 2),
+            (0xffff, 2),
+            (0xffff, 2),
+            (0xffff_ffff, 4),
+            (0xffff_ffff, 4),
+            (0, 2),
+        ]));
+    } else {
+        end.extend(le(&[
+            (0x0605_4b50, 4),
+            (0, 2),
+            (0, 2),
+            (2, 2),
+            (2, 2),
+            (entries_bytes, 4),
+            (directory, 4),
+            (0, 2),
+        ]));
+    }
+    Sparse { start, zeros: layout.before, end, position: 0 }
+}

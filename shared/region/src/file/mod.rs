@@ -12,18 +12,18 @@
 //! ```
 //! Numbers are little-endian.
 
+mod head;
 mod storage;
 
 use std::ops::Range;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
-
+pub use self::head::IndexHead;
+pub(crate) use self::head::{Description, LayerDescription, hex, settings_sha256};
 pub(crate) use self::storage::Storage;
 use self::storage::{LINE, Lines};
-use crate::cells::{Cells, Root};
+use crate::cells::Cells;
 use crate::error::RegionError;
-use crate::layer::LayerReport;
 
 #[cfg(target_endian = "big")]
 compile_error!("an index is little-endian, in its file and in memory");
@@ -34,32 +34,6 @@ const MAGIC: [u8; 8] = *b"BISONIDX";
 /// Sections that are not of a layer, and those of each layer.
 const COMMON_SECTIONS: usize = 5;
 const LAYER_SECTIONS: usize = 6;
-
-/// What an index says of itself.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Description {
-    pub(crate) root: Root,
-    pub(crate) zones: u32,
-    pub(crate) layers: Vec<LayerDescription>,
-}
-
-/// What an index says of a layer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct LayerDescription {
-    pub(crate) name: String,
-    pub(crate) source: String,
-    pub(crate) vintage: String,
-    pub(crate) scale: String,
-    /// SHA-256 of the file.
-    pub(crate) source_sha256: String,
-    /// SHA-256 of the settings of layers.toml.
-    pub(crate) settings_sha256: String,
-    pub(crate) is_list: bool,
-    pub(crate) fields: u32,
-    pub(crate) regions: u32,
-    pub(crate) sets: u32,
-    pub(crate) report: LayerReport,
-}
 
 /// A section, before it is written.
 pub(crate) enum Section<'a> {
@@ -143,7 +117,7 @@ impl IndexFile {
     pub(crate) fn from_bytes(file: &str, bytes: &[u8]) -> Result<Self, RegionError> {
         // Memory of our own is whole lines, and so is an index: what is cut short must stay so.
         if !bytes.len().is_multiple_of(LINE) {
-            head(file, bytes)?;
+            head(file, bytes, bytes.len() as u64)?;
             return Err(damaged(file, "its length is not that of an index"));
         }
         IndexFile::check(file, Storage::copy(bytes))
@@ -155,7 +129,7 @@ impl IndexFile {
     }
 
     fn check(file: &str, storage: Storage) -> Result<Self, RegionError> {
-        let (count, body) = head(file, &storage)?;
+        let (count, body) = head(file, &storage, storage.len() as u64)?;
         if crc32fast::hash(&storage[LINE..]) != body {
             return Err(damaged(file, "its bytes do not have its checksum"));
         }
@@ -274,15 +248,15 @@ pub(crate) struct LayerTables<'a> {
 /// Where in the pool a null lies.
 pub(crate) const NULL_TEXT: u32 = u32::MAX;
 
-/// Checks the first line; returns the number of sections and the checksum of the rest.
-fn head(file: &str, bytes: &[u8]) -> Result<(usize, u32), RegionError> {
+/// Checks the first line of a file of `length` bytes; returns the number of sections and the checksum of the rest.
+fn head(file: &str, bytes: &[u8], length: u64) -> Result<(usize, u32), RegionError> {
     if !bytes.starts_with(&MAGIC) {
         return Err(RegionError::NotAnIndex { file: file.to_owned() });
     }
     let truncated = |expected: u64| RegionError::IndexCut {
         file: file.to_owned(),
         expected_bytes: expected,
-        found_bytes: bytes.len() as u64,
+        found_bytes: length,
     };
     let head = bytes.get(..LINE).ok_or_else(|| truncated(LINE as u64))?;
     let found = le_u32(&head[8..]);
@@ -293,10 +267,10 @@ fn head(file: &str, bytes: &[u8]) -> Result<(usize, u32), RegionError> {
         return Err(damaged(file, "its first line does not have its checksum"));
     }
     let len = le_u64(&head[16..]);
-    if (bytes.len() as u64) < len {
+    if length < len {
         return Err(truncated(len));
     }
-    if bytes.len() as u64 > len || head[32..].iter().any(|&byte| byte != 0) {
+    if length > len || head[32..].iter().any(|&byte| byte != 0) {
         return Err(damaged(file, "there is something in it that does not belong to it"));
     }
     Ok((le_u32(&head[12..]) as usize, le_u32(&head[24..])))

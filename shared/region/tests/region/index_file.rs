@@ -1,7 +1,7 @@
 //! The index as a file: it comes back whole, and what is not whole or not of these layers is refused by name.
 
 use bisonflow_contract::{ErrorName, StepError};
-use bisonflow_region::{FieldValue, Index, LayersConfig, RegionError, ZoneId};
+use bisonflow_region::{FieldValue, Index, IndexHead, LayersConfig, RegionError, ZoneId};
 use proptest::prelude::{ProptestConfig, any};
 use proptest::{prop_assert, proptest};
 
@@ -60,6 +60,39 @@ fn answers(index: &Index) -> Vec<String> {
         index.layers().iter().enumerate().map(of).collect::<Vec<_>>().join(", ")
     };
     zones.iter().map(say).collect()
+}
+
+#[test]
+fn the_beginning_of_a_file_tells_what_it_was_made_of() {
+    let index = index();
+    let (bytes, length) = (index.as_bytes(), index.as_bytes().len() as u64);
+    let sha256 = |source: &str| {
+        let layer = index.layers().iter().find(|layer| layer.source() == source);
+        layer.map(|layer| layer.source_sha256())
+    };
+    // The zones and cells are of no use to it.
+    let beginning = &bytes[..bytes.len() - 64];
+    let head = IndexHead::read("layers.index", beginning, length).unwrap();
+    assert_eq!(head.check(&config(), sha256), Ok(()));
+    let one = config().select(&["park".to_owned()]).unwrap();
+    assert_eq!(head.check(&one, sha256), Ok(()));
+
+    let stale = head.check(&config(), |_| Some("ab")).unwrap_err().to_string();
+    assert!(stale.contains("land.geojson with SHA-256 ab") && stale.contains("regions build"), "{stale}");
+    let other = LayersConfig::parse(&TOML.replace("2023", "2024"), &[]).unwrap();
+    let other = head.check(&other, sha256).unwrap_err().to_string();
+    assert!(other.contains("layer park") && other.contains("2023"), "{other}");
+
+    let cut = IndexHead::read("layers.index", beginning, length - 64).unwrap_err();
+    assert!(matches!(cut, RegionError::IndexCut { .. }), "{cut}");
+    let short = IndexHead::read("layers.index", &bytes[..128], length).unwrap_err();
+    assert!(matches!(short, RegionError::IndexDamaged { .. }), "{short}");
+    let mut version = bytes.to_vec();
+    version[8] += 1;
+    let version = IndexHead::read("layers.index", &version, length).unwrap_err();
+    assert!(matches!(version, RegionError::IndexVersion { .. }), "{version}");
+    let foreign = IndexHead::read("layers.index", b"PK", 2).unwrap_err();
+    assert!(matches!(foreign, RegionError::NotAnIndex { .. }), "{foreign}");
 }
 
 #[test]

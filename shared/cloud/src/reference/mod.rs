@@ -1,31 +1,38 @@
-//! Reference data: layers.toml, the layers' sources, the register; pinned when a run is planned, and from then
-//! on read in exactly that version.
+//! Reference data: layers.toml, the layers' sources and the index that was built of them, the register; pinned when
+//! a run is planned, and from then on read in exactly that version.
 //!
-//! What lies under `reference/` in the bucket wins, file by file, over the defaults that the binary carries.
+//! What lies under `reference/` in the bucket wins, file by file, over the defaults that the binary carries. An index
+//! is of use only with the very layers and files that it was built of; without one, it is built when it is needed.
+
+mod index;
+mod push;
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::Path;
 
 use bisonflow_contract::document::{Pin, Plan, Reference};
 use bisonflow_contract::id::hex;
 use bisonflow_contract::input::{Options, RiisChoice};
-use bisonflow_contract::layout::{LAYERS_TOML, PARTITION_KEY, REFERENCE, RIIS_CSV};
+use bisonflow_contract::layout::{LAYERS_TOML, PARTITION_KEY, REFERENCE, REGIONS_INDEX, RIIS_CSV};
 use bisonflow_contract::{S3Uri, StepError};
 use bisonflow_occurrence::schema;
-use bisonflow_region::{FieldValue, Index, Layer, LayerConfig, LayersConfig, RegionError, SummaryConfig};
-use bisonflow_riis::{Register, RiisRegion};
+use bisonflow_region::{LayersConfig, SummaryConfig};
+use bisonflow_riis::Register;
 use bisonflow_summary::SummarySpec;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use crate::Store;
+pub use index::{build_index, index, open_index};
+pub use push::{Pushed, push};
 
 /// The scheme of what the binary carries.
 const DEFAULT: &str = "default:";
 /// What the binary carries, by name.
 const DEFAULTS: &[(&str, &[u8])] = &[
-    ("layers.toml", include_bytes!("../../../reference/layers.toml")),
-    ("us_county_2017_10m.topojson", include_bytes!("../../../reference/us_county_2017_10m.topojson")),
+    ("layers.toml", include_bytes!("../../../../reference/layers.toml")),
+    ("us_county_2017_10m.topojson", include_bytes!("../../../../reference/us_county_2017_10m.topojson")),
 ];
 
 /// The columns that annotating adds after the fields of the layers: no layer may write them.
@@ -64,8 +71,9 @@ pub async fn pin(store: &Store, options: &Options) -> Result<Reference, StepErro
         };
         layer_sources.insert(layer.source.clone(), pin);
     }
+    let index = pin_object(store, REGIONS_INDEX).await?;
     let riis = pin_register(store, options).await?;
-    Ok(Reference { layers_toml, layer_sources, riis, riis_resolved_from: None })
+    Ok(Reference { layers_toml, layer_sources, index, riis, riis_resolved_from: None })
 }
 
 async fn pin_register(store: &Store, options: &Options) -> Result<Option<Pin>, StepError> {
@@ -89,41 +97,92 @@ async fn pin_register(store: &Store, options: &Options) -> Result<Option<Pin>, S
     }
 }
 
-/// Pins files of this machine: layers.toml and the sources beside it, or the defaults without one; and a register.
+/// Files of this machine that hold reference data.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Files<'a> {
+    /// layers.toml, the sources beside it; the defaults without one.
+    pub layers_toml: Option<&'a Path>,
+    /// The index that was built of these layers; built when needed without one.
+    pub index: Option<&'a Path>,
+    /// The register; a run does without if there is none.
+    pub register: Option<&'a Path>,
+}
+
+/// Pins files of this machine.
 ///
 /// # Errors
 /// [`StepError::BadReferenceData`] if a file cannot be read, with where it is named.
-pub fn pin_files(
-    layers_toml: Option<&Path>,
-    register: Option<&Path>,
-    options: &Options,
-) -> Result<Reference, StepError> {
-    let (pinned, content, folder) = match layers_toml {
+pub fn pin_files(files: &Files<'_>, options: &Options) -> Result<Reference, StepError> {
+    let (pinned, content) = match files.layers_toml {
         Some(path) => {
-            let (pin, content) = pin_file(path, "layers.toml")?;
-            let folder = Path::new(&pin.uri).parent().map(Path::to_owned);
-            (pin, content, folder)
+            let pin = pin_file(path, "layers.toml")?;
+            let content = std::fs::read(&pin.uri).map_err(|error| unreadable("layers.toml", path, &error))?;
+            (pin, content)
         }
         None => {
             let name = "layers.toml";
             let lacks = || StepError::Internal(format!("this program was built without its default {name}"));
             let (pin, content) = pin_default(name).zip(default(name)).ok_or_else(lacks)?;
-            (pin, content.to_vec(), None)
+            (pin, content.to_vec())
         }
     };
+    let folder = files.layers_toml.and_then(|_| Path::new(&pinned.uri).parent());
     let config = parse_layers(&pinned.uri, &content, options)?;
     let mut layer_sources = BTreeMap::new();
     for layer in &config.layers {
         let named_in = format!("{}, layer {}, source", pinned.uri, layer.name);
-        let beside = match &folder {
-            Some(folder) => pin_file(&folder.join(&layer.source), &named_in).map(|(pin, _)| pin),
+        let beside = match folder {
+            Some(folder) => pin_file(&folder.join(&layer.source), &named_in),
             None => Err(StepError::BadReferenceData(format!("{named_in}: no default has this name"))),
         };
         let pin = beside.or_else(|error| pin_default(&layer.source).ok_or(error))?;
         layer_sources.insert(layer.source.clone(), pin);
     }
-    let riis = register.map(|path| pin_file(path, "register")).transpose()?.map(|(pin, _)| pin);
-    Ok(Reference { layers_toml: pinned, layer_sources, riis, riis_resolved_from: None })
+    let index = files.index.map(|path| pin_file(path, "index")).transpose()?;
+    let riis = files.register.map(|path| pin_file(path, "register")).transpose()?;
+    Ok(Reference { layers_toml: pinned, layer_sources, index, riis, riis_resolved_from: None })
+}
+
+/// Where something that is pinned lies.
+enum Place<'a> {
+    Default(&'static [u8]),
+    Object(Store, String),
+    File(&'a Path),
+}
+
+impl<'a> Place<'a> {
+    fn of(store: &Store, pin: &'a Pin) -> Result<Place<'a>, StepError> {
+        let own = pin.uri.strip_prefix(store.uri()).and_then(|rest| rest.strip_prefix('/'));
+        Ok(if let Some(name) = pin.uri.strip_prefix(DEFAULT) {
+            Place::Default(default(name).ok_or_else(|| gone(pin))?)
+        } else if let Some(key) = own {
+            Place::Object(store.clone(), key.to_owned())
+        } else if pin.uri.starts_with("s3://") {
+            let uri: S3Uri = pin.uri.parse()?;
+            Place::Object(Store::bucket(uri.bucket())?, uri.key().to_owned())
+        } else {
+            Place::File(Path::new(&pin.uri))
+        })
+    }
+}
+
+fn gone(pin: &Pin) -> StepError {
+    StepError::BadReferenceData(format!(
+        "{}{}: it was there when the run was planned, but is gone; start the run again",
+        pin.uri,
+        pin.version_id.as_ref().map(|version| format!(" (version {version})")).unwrap_or_default()
+    ))
+}
+
+/// Whether this is the SHA-256 of what was pinned.
+fn check_sha256(pin: &Pin, sha256: &str) -> Result<(), StepError> {
+    if sha256 == pin.sha256 {
+        return Ok(());
+    }
+    Err(StepError::BadReferenceData(format!(
+        "{}: its SHA-256 is {sha256}, but {} was planned with: it was changed meanwhile; start the run again",
+        pin.uri, pin.sha256
+    )))
 }
 
 /// Reads exactly what was pinned.
@@ -131,32 +190,14 @@ pub fn pin_files(
 /// # Errors
 /// [`StepError::BadReferenceData`] if that version is gone or its content is another; else as [`Store::get`].
 pub async fn read(store: &Store, pin: &Pin) -> Result<Bytes, StepError> {
-    let gone = || {
-        StepError::BadReferenceData(format!(
-            "{}{}: it was there when the run was planned, but is gone; start the run again",
-            pin.uri,
-            pin.version_id.as_ref().map(|version| format!(" (version {version})")).unwrap_or_default()
-        ))
+    let content = match Place::of(store, pin)? {
+        Place::Default(content) => Bytes::from_static(content),
+        Place::Object(store, key) => {
+            store.get_version(&key, pin.version_id.as_deref()).await?.ok_or_else(|| gone(pin))?
+        }
+        Place::File(path) => std::fs::read(path).map_err(|_| gone(pin))?.into(),
     };
-    let own = pin.uri.strip_prefix(store.uri()).and_then(|rest| rest.strip_prefix('/'));
-    let content = if let Some(name) = pin.uri.strip_prefix(DEFAULT) {
-        Bytes::from_static(default(name).ok_or_else(gone)?)
-    } else if let Some(key) = own {
-        store.get_version(key, pin.version_id.as_deref()).await?.ok_or_else(gone)?
-    } else if pin.uri.starts_with("s3://") {
-        let uri: S3Uri = pin.uri.parse()?;
-        let store = Store::bucket(uri.bucket())?;
-        store.get_version(uri.key(), pin.version_id.as_deref()).await?.ok_or_else(gone)?
-    } else {
-        std::fs::read(&pin.uri).map_err(|_| gone())?.into()
-    };
-    let sha256 = hex(&Sha256::digest(&content));
-    if sha256 != pin.sha256 {
-        return Err(StepError::BadReferenceData(format!(
-            "{}: its SHA-256 is {sha256}, but {} was planned with: it was changed meanwhile; start the run again",
-            pin.uri, pin.sha256
-        )));
-    }
+    check_sha256(pin, &hex(&Sha256::digest(&content)))?;
     Ok(content)
 }
 
@@ -165,16 +206,20 @@ pub async fn read(store: &Store, pin: &Pin) -> Result<Bytes, StepError> {
 /// # Errors
 /// [`StepError::BadReferenceData`] if layers.toml is not what it should be; else as [`read`].
 pub async fn layers_config(store: &Store, plan: &Plan) -> Result<LayersConfig, StepError> {
-    let pin = &plan.reference.layers_toml;
-    parse_layers(&pin.uri, &read(store, pin).await?, plan.options())
+    pinned_layers(store, &plan.reference, plan.options()).await
 }
 
-/// The index of the layers of a run.
+/// The same of pinned reference data.
 ///
 /// # Errors
-/// [`StepError::BadReferenceData`] naming layer, file and field; else as [`read`].
-pub async fn index(store: &Store, plan: &Plan) -> Result<Index, StepError> {
-    Layers::read(store, &plan.reference, plan.options()).await?.build()
+/// As [`layers_config`].
+pub async fn pinned_layers(
+    store: &Store,
+    reference: &Reference,
+    options: &Options,
+) -> Result<LayersConfig, StepError> {
+    let pin = &reference.layers_toml;
+    parse_layers(&pin.uri, &read(store, pin).await?, options)
 }
 
 /// The register of a run; none if it does without.
@@ -195,44 +240,32 @@ pub fn summary_spec(summary: &SummaryConfig) -> SummarySpec {
     SummarySpec { name: summary.name.clone(), by: summary.by.clone() }
 }
 
-/// Reads everything that is pinned, so that bad reference data ends a run before it costs anything.
+/// Looks at everything that is pinned, so that bad reference data ends a run before it costs anything. Of an index only
+/// the beginning is read, and then nothing of the layers' sources.
 ///
 /// # Errors
 /// [`StepError::BadReferenceData`] naming file and field; else as [`read`].
 pub async fn validate(store: &Store, reference: &Reference, options: &Options) -> Result<(), StepError> {
-    let layers = Layers::read(store, reference, options).await?;
-    for spec in summary_specs(&layers.config) {
+    let config = pinned_layers(store, reference, options).await?;
+    for spec in summary_specs(&config) {
         spec.check()?;
     }
-    let index = layers.build()?;
-    if read_register(store, reference).await?.is_some() {
-        check_register_region(&reference.layers_toml.uri, &layers.config, &index)?;
+    let has_register = read_register(store, reference).await?.is_some();
+    match &reference.index {
+        Some(pin) => {
+            index::check_beginning(store, pin, &config, reference).await?;
+            if has_register {
+                index::register_column(&reference.layers_toml.uri, &config)?;
+            }
+        }
+        None => {
+            let index = build_index(store, &config, reference).await?;
+            if has_register {
+                index::check_register_region(&reference.layers_toml.uri, &config, &index)?;
+            }
+        }
     }
     Ok(())
-}
-
-/// Whether the layers can say in which region of the register a record lies; without that a register is of no
-/// use, and every record would be `not_assessed`.
-fn check_register_region(uri: &str, config: &LayersConfig, index: &Index) -> Result<(), StepError> {
-    let advice = "name the column with the state's postal code there, or do without a register (\"none\")";
-    let Some(column) = &config.riis_region_from else {
-        return Err(StepError::BadReferenceData(format!(
-            "{uri}: found no riis_region_from among the layers that are used, but a register; {advice}"
-        )));
-    };
-    let says_a_state = |(layer, built): (&LayerConfig, &Layer)| {
-        let Some(field) = layer.fields.keys().position(|name| name == column) else { return false };
-        built.set_ids().any(|set| match built.value(field, set) {
-            FieldValue::One(text) => RiisRegion::from_state(text).is_some(),
-            FieldValue::Null | FieldValue::Many(_) => false,
-        })
-    };
-    if config.layers.iter().zip(index.layers()).any(says_a_state) {
-        return Ok(());
-    }
-    Err(StepError::BadReferenceData(format!(
-        "{uri}: riis_region_from names {column}, which holds no postal code of a state (such as KS); {advice}"
-    )))
 }
 
 /// layers.toml, of which the options may have chosen some layers.
@@ -266,55 +299,6 @@ pub fn check_extra_columns(config: &LayersConfig, extra: &[String]) -> Result<()
     }
 }
 
-/// The layers of a run: their settings, and the files that these name.
-pub struct Layers {
-    /// The settings.
-    pub config: LayersConfig,
-    sources: BTreeMap<String, Bytes>,
-}
-
-impl Layers {
-    /// Reads what is pinned; of layers.toml the layers that the options chose.
-    ///
-    /// # Errors
-    /// [`StepError::BadReferenceData`] naming layer, file and field; else as [`read`].
-    pub async fn read(store: &Store, reference: &Reference, options: &Options) -> Result<Layers, StepError> {
-        let pin = &reference.layers_toml;
-        let config = parse_layers(&pin.uri, &read(store, pin).await?, options)?;
-        let mut sources = BTreeMap::new();
-        for (name, pin) in &reference.layer_sources {
-            sources.insert(name.clone(), read(store, pin).await?);
-        }
-        Ok(Layers { config, sources })
-    }
-
-    /// Builds the index.
-    ///
-    /// # Errors
-    /// [`StepError::BadReferenceData`] naming layer, file and field.
-    pub fn build(&self) -> Result<Index, StepError> {
-        let load = |name: &str| {
-            let content = self.sources.get(name).map(|content| content.to_vec());
-            content.ok_or_else(|| RegionError::load(name, "the run was planned without it"))
-        };
-        Ok(Index::build(&self.config, load)?)
-    }
-
-    /// Maps an index that was built before.
-    ///
-    /// # Errors
-    /// [`StepError::BadReferenceData`] if it is none, damaged, or of other settings or files.
-    pub fn open(&self, path: &Path) -> Result<Index, StepError> {
-        let index = Index::open(path)?.select(&self.config)?;
-        for (place, layer) in self.config.layers.iter().enumerate() {
-            if let Some(content) = self.sources.get(&layer.source) {
-                index.check_source(place, &hex(&Sha256::digest(content)))?;
-            }
-        }
-        Ok(index)
-    }
-}
-
 async fn read_register(store: &Store, reference: &Reference) -> Result<Option<Register>, StepError> {
     let Some(pin) = &reference.riis else { return Ok(None) };
     Ok(Some(Register::read(&pin.uri, &read(store, pin).await?)?))
@@ -327,36 +311,61 @@ fn store_of<'a>(own: &Store, uri: &'a S3Uri) -> Result<(Store, &'a str), StepErr
     Ok((store, uri.key()))
 }
 
-/// Pins an object as it is now; absent is `None`.
+/// Pins an object as it is now; absent is `None`. All of it is read only if whoever wrote it did not leave its SHA-256
+/// beside it, as [`push`] does; what is wrong with that shows when it is used.
 ///
 /// # Errors
 /// As [`Store::get`].
 pub async fn pin_object(store: &Store, key: &str) -> Result<Option<Pin>, StepError> {
-    let Some(meta) = store.head(key).await? else { return Ok(None) };
-    let Some(content) = store.get_version(key, meta.version.as_deref()).await? else { return Ok(None) };
-    Ok(Some(pin_content(store.uri_of(key), meta.version, &content)))
+    let Some(stat) = store.stat(key).await? else { return Ok(None) };
+    let (version_id, bytes) = (stat.meta.version, stat.meta.size);
+    let sha256 = match stat.sha256 {
+        Some(sha256) => sha256,
+        None => {
+            let mut hash = Sha256::new();
+            let take = |piece: &[u8]| {
+                hash.update(piece);
+                Ok(())
+            };
+            store.get_pieces(key, version_id.as_deref(), bytes, take).await?;
+            hex(&hash.finalize())
+        }
+    };
+    Ok(Some(Pin { uri: store.uri_of(key), version_id, sha256, bytes }))
 }
 
-fn pin_file(path: &Path, named_in: &str) -> Result<(Pin, Vec<u8>), StepError> {
-    let bad = |error: &dyn std::fmt::Display| {
-        StepError::BadReferenceData(format!("{named_in}: {} cannot be read: {error}", path.display()))
-    };
-    let path = path.canonicalize().map_err(|error| bad(&error))?;
-    let content = std::fs::read(&path).map_err(|error| bad(&error))?;
-    let uri = path.to_str().ok_or_else(|| bad(&"its path is not UTF-8"))?;
-    Ok((pin_content(uri.to_owned(), None, &content), content))
+fn unreadable(named_in: &str, path: &Path, error: &dyn std::fmt::Display) -> StepError {
+    StepError::BadReferenceData(format!("{named_in}: {} cannot be read: {error}", path.display()))
+}
+
+fn pin_file(path: &Path, named_in: &str) -> Result<Pin, StepError> {
+    let bad = |error: &dyn std::fmt::Display| unreadable(named_in, path, error);
+    let found = path.canonicalize().map_err(|error| bad(&error))?;
+    let uri = found.to_str().ok_or_else(|| bad(&"its path is not UTF-8"))?.to_owned();
+    let mut file = std::fs::File::open(&found).map_err(|error| bad(&error))?;
+    let (mut hash, mut bytes, mut buffer) = (Sha256::new(), 0, vec![0; 1 << 18]);
+    loop {
+        match file.read(&mut buffer).map_err(|error| bad(&error))? {
+            0 => return Ok(Pin { uri, version_id: None, sha256: hex(&hash.finalize()), bytes }),
+            read => {
+                hash.update(&buffer[..read]);
+                bytes += read as u64;
+            }
+        }
+    }
 }
 
 fn pin_default(name: &str) -> Option<Pin> {
-    default(name).map(|content| pin_content(format!("{DEFAULT}{name}"), None, content))
+    default(name).map(|content| Pin {
+        uri: format!("{DEFAULT}{name}"),
+        version_id: None,
+        sha256: hex(&Sha256::digest(content)),
+        bytes: content.len() as u64,
+    })
 }
 
 fn default(name: &str) -> Option<&'static [u8]> {
     DEFAULTS.iter().find(|(have, _)| *have == name).map(|(_, content)| *content)
-}
-
-fn pin_content(uri: String, version_id: Option<String>, content: &[u8]) -> Pin {
-    Pin { uri, version_id, sha256: hex(&Sha256::digest(content)), bytes: content.len() as u64 }
 }
 
 fn absent(store: &Store, key: &str) -> StepError {

@@ -1,0 +1,135 @@
+"""Landing through interruptions: the instance goes, the landing stays."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+import pytest
+from gbif import LICENSE, Gbif
+from stack import Stack
+from test_workflow import adds_up
+
+
+class Download:
+    """A file behind a URL; the server gives more than its first byte only when it is let go."""
+
+    def __init__(self, content: bytes) -> None:
+        self.is_asked = threading.Event()
+        self.let_go = threading.Event()
+        download = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:  # noqa: N802 (http.server's name)
+                start, _, end = (self.headers["Range"] or "").removeprefix("bytes=").partition("-")
+                first, last = int(start or 0), min(int(end or len(content)), len(content) - 1)
+                if start and last > 0:
+                    download.is_asked.set()
+                    download.let_go.wait(120)
+                self.send_response(206 if start else 200)
+                self.send_header("ETag", '"one"')
+                if start:
+                    self.send_header("Content-Range", f"bytes {first}-{last}/{len(content)}")
+                self.send_header("Content-Length", str(last - first + 1))
+                self.end_headers()
+                try:
+                    self.wfile.write(content[first : last + 1])
+                except OSError:
+                    pass  # who asked is gone
+
+            def log_message(self, *_: object) -> None: ...
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/slow.zip"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+@pytest.fixture
+def download(stack: Stack, sample: Path) -> Iterator[Download]:
+    stack.put("reference/riis.csv", sample / "sample-riis.csv")
+    download = Download((sample / "sample-3000.zip").read_bytes())
+    yield download
+    download.let_go.set()
+    download.server.shutdown()
+
+
+def until(found: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + 60
+    while not found():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.1)
+
+
+def instances(stack: Stack, *states: str) -> list[str]:
+    filters = [{"Name": "tag:Name", "Values": ["bisonflow-upload-slow-zip-*"]}, {"Name": "instance-state-name", "Values": states}]
+    found = stack.ec2.describe_instances(Filters=filters)["Reservations"]
+    return [instance["InstanceId"] for reservation in found for instance in reservation["Instances"]]
+
+
+def test_an_instance_that_is_taken_back_is_replaced(stack: Stack, download: Download) -> None:
+    arn = stack.start_execution({"source": download.url})
+    assert download.is_asked.wait(60), "the landing is under way"
+    (first,) = instances(stack, "running")
+    urlopen(Request(f"{stack.endpoint}/_instance/{first}/interrupt", json.dumps({"seconds": 120}).encode(), method="POST"))
+
+    def failures() -> list[str]:
+        events = stack.sfn.get_execution_history(executionArn=arn, maxResults=1000)["events"]
+        return [event["taskFailedEventDetails"]["error"] for event in events if event["type"] == "TaskFailed"]
+
+    until(lambda: "SpotInterrupted" in failures(), "the landing to be interrupted")
+    download.let_go.set()
+    execution = stack.wait(arn)
+    assert execution.status == "SUCCEEDED", (execution.error, execution.cause)
+    run = execution.output["summary"]["run_id"]
+    adds_up(stack.document(run, "ledger.json"))
+    assert stack.table("occurrences", run).num_rows == 3000
+    assert len(set(instances(stack, "running", "terminated"))) == 2
+    # Nothing of the interrupted try is left.
+    uploads = stack.s3.list_multipart_uploads(Bucket=stack.bucket).get("Uploads", [])
+    assert [upload["Key"] for upload in uploads if run in upload["Key"]] == []
+    assert [key for key in stack.keys(f"runs/run={run}/") if "checkpoints/" in key or "control/" in key] == []
+
+
+def test_a_download_key_waits_until_gbif_has_the_file(stack: Stack, gbif: Gbif, sample: Path) -> None:
+    stack.put("reference/riis.csv", sample / "sample-riis.csv")
+    key = "0001111-260101000000001"
+    gbif.files[key], gbif.records[key] = (sample / "sample-3000.zip").read_bytes(), 3000
+    gbif.statuses[key] = ["PREPARING", "RUNNING", "SUCCEEDED"]
+    execution = stack.run({"download_key": key})
+    assert execution.status == "SUCCEEDED", (execution.error, execution.cause)
+    run = f"gbif-{key}"
+    assert execution.output["summary"]["run_id"] == run
+    landing, ledger = stack.document(run, "landing.json"), stack.document(run, "ledger.json")
+    assert landing["gbif"]["license"] == LICENSE
+    citation = "GBIF.org (2 October 2023) GBIF Occurrence Download https://doi.org/10.15468/dl.abcdef"
+    assert landing["gbif"]["citation"] == citation
+    assert (ledger["source"]["doi"], ledger["source"]["records_declared"]) == ("10.15468/dl.abcdef", 3000)
+    adds_up(ledger)
+    # Waiting costs no instance.
+    filters = [{"Name": "tag:bisonflow:run", "Values": [run]}]
+    assert len(stack.ec2.describe_instances(Filters=filters)["Reservations"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "status", "records", "error", "word"),
+    [
+        ("0001111-260101000000002", "FILE_ERASED", 3000, "DownloadNotAvailable", "limited time"),
+        ("0001111-260101000000003", "KILLED", 3000, "DownloadNotAvailable", "given up"),
+        ("0001111-260101000000004", None, 3000, "DownloadNotAvailable", "no such download"),
+        ("0001111-260101000000005", "SUCCEEDED", 2999, "CountMismatch", "2999"),
+    ],
+)
+def test_a_download_that_is_not_to_be_had(
+    stack: Stack, gbif: Gbif, sample: Path, key: str, status: str | None, records: int, error: str, word: str
+) -> None:
+    gbif.files[key], gbif.records[key] = (sample / "sample-3000.zip").read_bytes(), records
+    if status:
+        gbif.statuses[key] = [status]
+    execution = stack.run({"download_key": key})
+    assert (execution.status, execution.error) == ("FAILED", error), execution.cause
+    assert execution.cause and word in execution.cause, execution.cause
