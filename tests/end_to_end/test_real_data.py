@@ -83,6 +83,16 @@ def reference(stack: Stack, real_data: Path) -> Any:
         stack.put("reference/riis.csv", before)
 
 
+def write_reference(folder: Path, real_data: Path) -> list[object]:
+    """The real layers and register as files; the arguments of `bisonflow run` that name them."""
+    reference = folder / "reference"
+    reference.mkdir()
+    (reference / "layers.toml").write_text(LAYERS)
+    for source in ("us_county_2017_10m.zip", "cb_2021_us_aiannh_500k.zip"):
+        (reference / source).symlink_to(real_data / "regions" / source)
+    return ["--layers", reference / "layers.toml", "--riis", real_data / "riis" / "US-RIIS_MasterList.csv"]
+
+
 @pytest.mark.parametrize(("name", "records", "filtered", "county", "layers", "riis"), COUNTED, ids=[row[0] for row in COUNTED])
 def test_real_downloads(
     stack: Stack, worker: Path, real_data: Path, tmp_path: Path, name: str, records: dict[str, int],
@@ -100,13 +110,7 @@ def test_real_downloads(
         assert ledger["layers"][layer]["inside"] == inside
     assert {status: count for status, count in ledger["riis"].items() if count} == riis
 
-    folder = tmp_path / "reference"
-    folder.mkdir()
-    (folder / "layers.toml").write_text(LAYERS)
-    for source in ("us_county_2017_10m.zip", "cb_2021_us_aiannh_500k.zip"):
-        (folder / source).symlink_to(real_data / "regions" / source)
-    arguments = ["--source", real_data / "gbif" / name, "--layers", folder / "layers.toml"]
-    arguments += ["--riis", real_data / "riis" / "US-RIIS_MasterList.csv"]
+    arguments = ["--source", real_data / "gbif" / name, *write_reference(tmp_path, real_data)]
     manifest, local = local_run(worker, tmp_path / "out", *arguments)
     same_ledger(local, ledger)
     same_tables(stack, run, tmp_path / "out", manifest)

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bisonflow_annotation::Columns;
 use bisonflow_cloud::reference::{self, Pushed};
+use bisonflow_cloud::region_list::{RegionQuery, Status};
 use bisonflow_cloud::runtime::{self, Logs};
 use bisonflow_cloud::species_match::Settings;
 use bisonflow_cloud::{RunStore, Store};
@@ -17,6 +18,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use tokio::runtime::{Handle, Runtime};
 
 use crate::land::{LandRequest, PART_BYTES, land};
+use crate::list::{Format, list};
 use crate::location::Location;
 use crate::one_pass::{OnePassRequest, one_pass};
 use crate::regions::{self, LayersFrom};
@@ -51,6 +53,10 @@ pub enum Command {
     Annotate(Box<AnnotateArguments>),
     /// Merge the partial counts of a run into its summary tables and close its ledger.
     Summarize(SummarizeArguments),
+    /// List the species of one region in a finished run: with their counts, status, first and last year.
+    ///
+    /// Example: bisonflow list --root DIR --run RUN --region "KS Douglas County" --status invasive --format csv
+    List(ListArguments),
     /// What concerns the US Register of Introduced and Invasive Species.
     #[command(subcommand)]
     Riis(RiisCommand),
@@ -323,6 +329,30 @@ pub struct SummarizeArguments {
     run_id: RunId,
 }
 
+/// Arguments of `bisonflow list`.
+#[derive(Args, Debug)]
+pub struct ListArguments {
+    /// The folder or s3://BUCKET that holds the run: what --out of `bisonflow run` names.
+    #[arg(long, value_name = "DIR|s3://")]
+    root: String,
+    /// The run; it has to be finished.
+    #[arg(long, value_name = "RUN")]
+    run: RunId,
+    /// The region: its key or one of its labels in the tables, such as 20045 or "KS Douglas County".
+    #[arg(long)]
+    region: String,
+    /// The summary of layers.toml that the region belongs to. Default: the only one that knows it.
+    #[arg(long, value_name = "NAME")]
+    summary: Option<String>,
+    /// Only species of this status in the region: introduced (with established), established, invasive (with
+    /// widespread_invasive), widespread_invasive, nonnative (all of these), not_listed, not_assessed.
+    #[arg(long)]
+    status: Option<Status>,
+    /// How to write it.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+}
+
 /// Sets up logging: one JSON object a line where nobody watches, short lines on a terminal.
 pub fn telemetry() {
     runtime::telemetry(if std::io::stderr().is_terminal() { Logs::Text } else { Logs::Json });
@@ -391,6 +421,11 @@ pub fn execute(command: Command) -> Result<(), StepError> {
         Command::Summarize(arguments) => {
             let run = RunStore::new(&Store::open(&arguments.root)?, &arguments.run_id);
             report::print(&run::summarize(&run, handle)?)
+        }
+        Command::List(arguments) => {
+            let ListArguments { root, run, region, summary, status, format } = arguments;
+            let query = RegionQuery { region, summary, status };
+            report::print_lines(&[list(&Store::open_existing(&root)?, &run, &query, format, handle)?])
         }
         Command::Regions(command) => {
             let lines = match command {

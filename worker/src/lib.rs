@@ -7,6 +7,7 @@ pub mod annotate;
 pub mod cli;
 pub mod control;
 pub mod land;
+pub mod list;
 pub mod location;
 pub mod object_file;
 pub mod one_pass;

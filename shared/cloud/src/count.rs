@@ -1,7 +1,6 @@
 //! Counting the landed records by the footers of their files, and splitting them into subsets.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{AsArray, StringArray};
@@ -12,23 +11,16 @@ use bisonflow_contract::document::{
 };
 use bisonflow_contract::{Checklist, StepError};
 use bisonflow_occurrence::subsets::split;
-use bytes::Bytes;
-use futures::future::BoxFuture;
-use futures::{FutureExt, StreamExt, TryFutureExt, TryStreamExt};
-use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt};
+use futures::{StreamExt, TryStreamExt};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ArrowReaderOptions;
 use parquet::arrow::async_reader::{AsyncFileReader, ParquetRecordBatchStreamBuilder};
-use parquet::errors::ParquetError;
-use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::metadata::ParquetMetaData;
 
+use crate::ranged_file::{RangedFile, failed};
 use crate::{RunStore, Store, reference};
 
 /// How many footers are read at a time.
 const FOOTERS_AT_A_TIME: usize = 32;
-/// How much of a file's end is read at first; most footers fit.
-const FOOTER_GUESS_BYTES: usize = 64 * 1024;
 /// How many parts of a snapshot are looked into for the shape of their taxon keys, and at how many records.
 const SAMPLED_PARTS: usize = 16;
 const SAMPLED_RECORDS: usize = 4096;
@@ -289,45 +281,4 @@ async fn first_taxon_keys(file: RangedFile) -> parquet::errors::Result<Vec<Strin
         }
     }
     Ok(keys)
-}
-
-/// The step error for a file that cannot be read.
-fn failed(store: &Store, key: &str, error: ParquetError) -> StepError {
-    match error {
-        ParquetError::External(cause) => match cause.downcast::<object_store::Error>() {
-            Ok(error) => store.failed(key, *error),
-            Err(cause) => StepError::SourceUnavailable(format!("{}: {cause}", store.uri_of(key))),
-        },
-        error => StepError::CorruptArchive(format!("{}: not a Parquet file: {error}", store.uri_of(key))),
-    }
-}
-
-/// A file of known length, read by ranges.
-struct RangedFile {
-    objects: Arc<dyn ObjectStore>,
-    path: Path,
-    bytes: u64,
-}
-
-impl RangedFile {
-    fn new(store: &Store, key: &str, bytes: u64) -> Result<RangedFile, StepError> {
-        let (objects, path) = store.object(key)?;
-        Ok(RangedFile { objects, path, bytes })
-    }
-}
-
-impl AsyncFileReader for RangedFile {
-    fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, parquet::errors::Result<Bytes>> {
-        let read = self.objects.get_range(&self.path, range);
-        read.map_err(|error| ParquetError::External(Box::new(error))).boxed()
-    }
-
-    fn get_metadata<'a>(
-        &'a mut self,
-        _options: Option<&'a ArrowReaderOptions>,
-    ) -> BoxFuture<'a, parquet::errors::Result<Arc<ParquetMetaData>>> {
-        let bytes = self.bytes;
-        let reader = ParquetMetaDataReader::new().with_prefetch_hint(Some(FOOTER_GUESS_BYTES));
-        reader.load_and_finish(self, bytes).map_ok(Arc::new).boxed()
-    }
 }

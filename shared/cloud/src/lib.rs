@@ -5,11 +5,14 @@ pub mod aws;
 pub mod catalog;
 pub mod count;
 pub mod executions;
+pub mod finished_run;
 pub mod fleet;
 pub mod gbif_download;
 pub mod http;
 pub mod job_queue;
+pub mod names;
 pub mod reference;
+pub mod region_list;
 pub mod run_store;
 pub mod runtime;
 pub mod species_match;
@@ -18,5 +21,8 @@ pub mod summarize;
 pub mod tokens;
 pub mod upload;
 
+mod ranged_file;
+
+pub use finished_run::FinishedRun;
 pub use run_store::RunStore;
 pub use store::Store;

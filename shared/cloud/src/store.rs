@@ -140,6 +140,17 @@ impl Store {
         }
     }
 
+    /// [`Store::open`] for what is only read: a folder is not made.
+    ///
+    /// # Errors
+    /// [`StepError::InvalidInput`] if there is no such folder; else as [`Store::open`].
+    pub fn open_existing(root: &str) -> Result<Store, StepError> {
+        if !root.starts_with("s3://") && !FsPath::new(root).is_dir() {
+            return Err(StepError::invalid("root", format_args!("found {root}, which is no folder")));
+        }
+        Store::open(root)
+    }
+
     /// `s3://bucket` or the folder's path; never ends with `/`.
     pub fn uri(&self) -> &str {
         &self.uri
@@ -437,6 +448,20 @@ impl Store {
         Ok(found)
     }
 
+    /// The names of the folders right below a prefix that ends with `/`, sorted; empty if there are none.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub async fn folders(&self, prefix: &str) -> Result<Vec<String>, StepError> {
+        let folder = path(prefix.trim_end_matches('/'))?;
+        let found = self.objects.list_with_delimiter(Some(&folder)).await;
+        let found = found.map_err(|error| self.failed(prefix, error))?;
+        let name = |path: Path| path.filename().map(str::to_owned);
+        let mut names: Vec<String> = found.common_prefixes.into_iter().filter_map(name).collect();
+        names.sort();
+        Ok(names)
+    }
+
     /// Deletes objects; absent ones are no error.
     ///
     /// # Errors
@@ -617,5 +642,8 @@ mod tests {
         store.delete(["a/run=x/1".to_owned(), "a/absent".to_owned()]).await.unwrap();
         assert_eq!(keys(store.list("a/").await.unwrap()), ["a/run=x/2", "a/run=xy/1"]);
         assert!(store.list("nothing/").await.unwrap().is_empty());
+        store.put("a/run=z", "").await.unwrap();
+        assert_eq!(store.folders("a/").await.unwrap(), ["run=x", "run=xy"]);
+        assert!(store.folders("nothing/").await.unwrap().is_empty());
     }
 }

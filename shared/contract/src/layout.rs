@@ -8,6 +8,8 @@ use crate::{Checklist, RunId};
 pub const UPLOADS: &str = "uploads/";
 /// layers.toml, layer sources, the register.
 pub const REFERENCE: &str = "reference/";
+/// The folders of the runs.
+pub const RUNS: &str = "runs/";
 /// The configuration of the layers, below the root.
 pub const LAYERS_TOML: &str = "reference/layers.toml";
 /// The index of the layers as one file, below the root; it may be absent.

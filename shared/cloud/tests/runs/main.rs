@@ -4,5 +4,6 @@
 
 mod count;
 mod reference;
+mod region_list;
 mod summarize;
 mod support;
