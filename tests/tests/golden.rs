@@ -244,6 +244,7 @@ fn messages() -> Vec<Example> {
                 layers: layers(),
                 riis: riis(),
                 ledger_line: "read 600 = rejected 0 + filtered 0 + annotated 600".into(),
+                report: format!("s3://bison-data/runs/run={}/report.html", run_id()),
                 manifest: format!("s3://bison-data/runs/run={}/manifest.json", run_id()),
                 annotated_location: format!("s3://bison-data/annotated/run={}/", run_id()),
                 csv_location: format!("s3://bison-data/csv/run={}/", run_id()),

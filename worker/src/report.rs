@@ -95,6 +95,7 @@ pub fn print(result: &RunResult) -> Result<(), StepError> {
         ));
     }
     lines.extend(result.manifest.notes.iter().map(|note| format!("note      {note}")));
+    lines.push(format!("report    {}", result.store.uri_of(&layout.report())));
     lines.push(format!("manifest  {}", result.store.uri_of(&layout.manifest())));
     print_lines(&lines)
 }

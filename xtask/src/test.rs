@@ -53,7 +53,7 @@ pub(crate) fn test(arguments: &TestArguments) -> Done {
 
     step("programs", cargo().args(["build", "--workspace", "--bins", "--locked"]))?;
     let mut end_to_end = venv.python();
-    end_to_end.args(["-m", "pytest", "-q", "tests/end_to_end"]);
+    end_to_end.args(["-m", "pytest", "-q", "-rs", "tests/end_to_end"]); // -rs tells what was not run
     end_to_end.env("BISONFLOW_BINARIES", target()?.join("debug"));
     step("end-to-end tests", &mut end_to_end)?;
     arm64(&venv)

@@ -100,6 +100,7 @@ fn response(run: &RunStore, ledger: Ledger) -> Response {
     let csv_folder = csv.rsplit_once('/').map_or("", |(folder, _)| folder);
     Response {
         ledger_line: ledger_line(&ledger),
+        report: uri_of(&run.layout().report()),
         manifest: uri_of(&run.layout().manifest()),
         annotated_location: uri_of(&run.layout().partition(ANNOTATED)),
         csv_location: uri_of(&format!("{csv_folder}/")),

@@ -46,6 +46,8 @@ async fn tables_and_partitions_are_published_and_the_manifest_says_so() {
     assert_eq!(response.ledger_line, "read 10 = rejected 0 + filtered 3 + annotated 7");
     assert_eq!((response.read, response.filtered, response.annotated, response.riis.invasive), (10, 3, 7, 7));
     assert_eq!(response.manifest, format!("s3://memory/runs/{RUN}/manifest.json"));
+    assert_eq!(response.report, format!("s3://memory/runs/{RUN}/report.html"));
+    assert!(store.head(&format!("runs/{RUN}/report.html")).await.unwrap().is_some());
     assert_eq!(response.csv_location, format!("s3://memory/csv/{RUN}/"));
     assert_eq!(response.annotated_location, format!("s3://memory/annotated/{RUN}/"));
     {

@@ -13,6 +13,7 @@ pub mod job_queue;
 pub mod names;
 pub mod reference;
 pub mod region_list;
+pub mod report;
 pub mod run_store;
 pub mod runtime;
 pub mod species_match;

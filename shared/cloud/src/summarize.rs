@@ -21,6 +21,7 @@ use tracing::info;
 
 use crate::catalog::CatalogColumn;
 use crate::count::{PartStores, read_row_groups};
+use crate::report::write_report;
 use crate::{RunStore, Store, reference};
 
 /// How many documents are read at a time.
@@ -115,10 +116,11 @@ pub async fn summarize(store: &Store, plan: &Plan) -> Result<Summary, StepError>
     })
 }
 
-/// Writes `manifest.json`, which says that the run is finished; one that says the same is left as it is.
+/// Writes `report.html`, then `manifest.json`, which says that the run is finished; one that says the same is left as
+/// it is.
 ///
 /// # Errors
-/// As [`Store::get`].
+/// As [`write_report`].
 pub async fn finish(
     store: &Store,
     plan: &Plan,
@@ -146,6 +148,7 @@ pub async fn finish(
     {
         return Ok(before);
     }
+    write_report(store, plan, summary, &manifest).await?;
     run.write(&run.layout().manifest(), &manifest).await?;
     store.delete([run.layout().withdrawn()]).await?;
     Ok(manifest)

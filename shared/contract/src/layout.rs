@@ -86,6 +86,10 @@ impl RunLayout {
     pub fn manifest(&self) -> String {
         self.run("manifest.json")
     }
+    /// What the run made, for people.
+    pub fn report(&self) -> String {
+        self.run("report.html")
+    }
     /// The manifest of an older generation, while a newer one is at work on the same files.
     pub fn withdrawn(&self) -> String {
         self.run("withdrawn.json")

@@ -35,6 +35,8 @@ pub struct Response {
     pub riis: RiisCounts,
     /// The ledger in one line: `read 600 = rejected 0 + filtered 0 + annotated 600`.
     pub ledger_line: String,
+    /// Where the report is: `s3://…`.
+    pub report: String,
     /// Where the manifest is: `s3://…`.
     pub manifest: String,
     /// Where the annotated records are: `s3://…`.

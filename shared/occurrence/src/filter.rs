@@ -61,6 +61,11 @@ impl Filters {
         self.rules.iter().map(|&(name, _)| name).collect()
     }
 
+    /// What each of the filters lets through, in words, in the order in which they are applied.
+    pub fn described(&self) -> Vec<(FilterName, String)> {
+        self.rules.iter().map(|(name, rule)| (*name, rule.described())).collect()
+    }
+
     /// The columns that the filters read.
     pub fn columns(&self) -> impl Iterator<Item = &'static str> + '_ {
         self.rules.iter().flat_map(|(_, rule)| rule.columns()).copied()
@@ -114,6 +119,20 @@ fn kept(keep: &[bool]) -> u64 {
 }
 
 impl Rule {
+    fn described(&self) -> String {
+        match self {
+            Rule::OneOf { column, values, blank_passes } => {
+                let or_blank = if *blank_passes { ", or blank" } else { "" };
+                format!("{column} {}{or_blank}", values.join(", "))
+            }
+            Rule::Coordinates => "decimallatitude and decimallongitude, both present and in range".to_owned(),
+            Rule::NoGeospatialIssue => "no geospatial issue".to_owned(),
+            Rule::MaxUncertaintyM(limit) => {
+                format!("coordinateuncertaintyinmeters at most {limit}, or unknown")
+            }
+        }
+    }
+
     fn columns(&self) -> &[&'static str] {
         match self {
             Rule::OneOf { column, .. } => std::slice::from_ref(column),
@@ -262,6 +281,17 @@ mod tests {
         let options: Options =
             serde_json::from_value(serde_json::json!({ "filters": filters })).expect("options");
         Filters::new(&options).apply(&download.next_batch().unwrap().unwrap())
+    }
+
+    #[test]
+    fn filters_say_what_passes() {
+        let filters = serde_json::json!({"country": ["US", "PR"], "rank": false, "max_uncertainty_m": 1000});
+        let options = Options { filters: serde_json::from_value(filters).unwrap(), ..Options::default() };
+        let described = Filters::new(&options).described();
+        assert_eq!(described[0], (FilterName::Country, "countrycode US, PR".to_owned()));
+        assert_eq!(described[1].1, "occurrencestatus PRESENT, or blank");
+        assert!(described.iter().all(|(name, _)| *name != FilterName::Rank));
+        assert_eq!(described.last().unwrap().1, "coordinateuncertaintyinmeters at most 1000, or unknown");
     }
 
     #[test]

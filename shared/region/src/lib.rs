@@ -18,6 +18,7 @@ mod error;
 mod file;
 mod index;
 mod layer;
+mod outline;
 mod reader;
 mod regions;
 mod rows;
@@ -32,6 +33,7 @@ pub use error::RegionError;
 pub use file::IndexHead;
 pub use index::{Index, ZoneId};
 pub use layer::{Layer, LayerReport, Position, SetId};
+pub use outline::{Outline, outlines};
 #[doc(hidden)]
 pub use reader::fuzzing;
 pub use values::{FieldValue, Texts};

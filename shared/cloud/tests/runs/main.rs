@@ -5,5 +5,6 @@
 mod count;
 mod reference;
 mod region_list;
+mod report;
 mod summarize;
 mod support;
