@@ -1,11 +1,16 @@
 //! What records say in a few columns, numbered: a record is compared with the last one of the same key, and only what
 //! is new is looked up.
 
+use std::borrow::Cow;
+
 use arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Int32Type};
 use bisonflow_contract::StepError;
 use bisonflow_occurrence::parquet_file::{NO_TEXT, Texts, is_same};
 use rustc_hash::FxHashMap;
+
+/// The entry of null, in no dictionary.
+const NULL: i32 = -1;
 
 /// The distinct combinations of texts in `N` columns, the first of which is the key: taxa, datasets.
 pub(crate) struct Distinct<const N: usize> {
@@ -20,6 +25,15 @@ pub(crate) struct Distinct<const N: usize> {
     last_without_key: Option<u32>,
     /// Of each column that came with a dictionary the one that came last, and the codes of its entries.
     dictionaries: [Option<(StringArray, Vec<u32>)>; N],
+    /// While all columns keep their dictionaries: by the entry of the key, the record that came last; null comes last.
+    records: Vec<Met<N>>,
+}
+
+/// A record: the entries of its columns in their dictionaries, and its number.
+#[derive(Clone, Copy)]
+struct Met<const N: usize> {
+    entries: [i32; N],
+    number: u32,
 }
 
 impl<const N: usize> Distinct<N> {
@@ -33,6 +47,7 @@ impl<const N: usize> Distinct<N> {
             last: Vec::new(),
             last_without_key: None,
             dictionaries: std::array::from_fn(|_| None),
+            records: Vec::new(),
         }
     }
 
@@ -48,14 +63,18 @@ impl<const N: usize> Distinct<N> {
     /// Appends the number of each record's combination.
     pub(crate) fn number(&mut self, batch: &RecordBatch, numbers: &mut Vec<u32>) -> Result<(), StepError> {
         let mut columns = Vec::with_capacity(N);
+        let mut is_new = false;
         for (place, name) in self.names.into_iter().enumerate() {
             let last = self.dictionaries[place].take();
-            columns.push(Column::new(name, batch.column_by_name(name), &mut self.texts[place], last)?);
+            let (column, has_changed) =
+                Column::new(name, batch.column_by_name(name), &mut self.texts[place], last)?;
+            is_new |= has_changed;
+            columns.push(column);
         }
-        let are_coded = columns.iter().all(|column| !matches!(column, Column::Plain(_)));
-        for row in 0..batch.num_rows() {
-            let number = if are_coded { self.by_codes(&columns, row) } else { self.by_texts(&columns, row) };
-            numbers.push(number);
+        if columns.iter().all(|column| !matches!(column, Column::Plain(_))) {
+            self.number_coded(batch.num_rows(), &columns, is_new, numbers);
+        } else {
+            numbers.extend((0..batch.num_rows()).map(|row| self.by_texts(&columns, row)));
         }
         for (column, dictionary) in columns.into_iter().zip(&mut self.dictionaries) {
             if let Column::Coded { entries, codes, .. } = column {
@@ -65,11 +84,29 @@ impl<const N: usize> Distinct<N> {
         Ok(())
     }
 
-    fn by_codes(&mut self, columns: &[Column<'_>], row: usize) -> u32 {
-        let mut codes = [NO_TEXT; N];
-        for (code, column) in codes.iter_mut().zip(columns) {
-            *code = column.code(row);
+    fn number_coded(&mut self, rows: usize, columns: &[Column<'_>], is_new: bool, numbers: &mut Vec<u32>) {
+        if is_new || self.records.is_empty() {
+            let none = Met { entries: [i32::MIN; N], number: NO_TEXT };
+            self.records.clear();
+            self.records.resize(columns[0].entry_count() + 1, none);
         }
+        let entries: Vec<Cow<'_, [i32]>> = columns.iter().map(|column| column.entries(rows)).collect();
+        let null = self.records.len() - 1;
+        for row in 0..rows {
+            let entries: [i32; N] = std::array::from_fn(|column| entries[column][row]);
+            let place = if entries[0] == NULL { null } else { entries[0] as usize };
+            let met = self.records[place];
+            if met.entries == entries {
+                numbers.push(met.number);
+                continue;
+            }
+            let number = self.by_codes(std::array::from_fn(|column| columns[column].code(entries[column])));
+            self.records[place] = Met { entries, number };
+            numbers.push(number);
+        }
+    }
+
+    fn by_codes(&mut self, codes: [u32; N]) -> u32 {
         if let Some(last) = self.last(codes[0])
             && (1..N).all(|column| self.codes[column][last as usize] == codes[column])
         {
@@ -132,34 +169,55 @@ enum Column<'a> {
 }
 
 impl<'a> Column<'a> {
+    /// The column, and whether its dictionary is another than the last one.
     fn new(
         name: &str,
         array: Option<&'a ArrayRef>,
         texts: &mut Texts,
         last: Option<(StringArray, Vec<u32>)>,
-    ) -> Result<Column<'a>, StepError> {
-        let Some(array) = array else { return Ok(Column::Absent) };
+    ) -> Result<(Column<'a>, bool), StepError> {
+        let Some(array) = array else { return Ok((Column::Absent, last.is_some())) };
         if let Some(array) = array.as_string_opt::<i32>() {
-            return Ok(Column::Plain(array));
+            return Ok((Column::Plain(array), true));
         }
         let dictionary = array.as_dictionary_opt::<Int32Type>();
         let with_texts = dictionary.and_then(|array| Some((array, array.values().as_string_opt::<i32>()?)));
         let Some((array, entries)) = with_texts else {
             return Err(crate::wrong_type(name, &DataType::Utf8, array.data_type()));
         };
-        let codes = match last {
-            Some((last, codes)) if is_same(&last, entries) => codes,
-            _ => entries.iter().map(|entry| entry.map_or(NO_TEXT, |text| texts.code(text))).collect(),
+        let (codes, is_new) = match last {
+            Some((last, codes)) if is_same(&last, entries) => (codes, false),
+            _ => {
+                let code = |entry: Option<&str>| entry.map_or(NO_TEXT, |text| texts.code(text));
+                (entries.iter().map(code).collect(), true)
+            }
         };
-        Ok(Column::Coded { array, entries, codes })
+        Ok((Column::Coded { array, entries, codes }, is_new))
     }
 
-    /// The code of a record; not of a plain column.
-    fn code(&self, row: usize) -> u32 {
+    /// How many entries its dictionary has.
+    fn entry_count(&self) -> usize {
         match self {
-            Column::Coded { array, codes, .. } if array.is_valid(row) => {
-                codes[array.keys().value(row) as usize]
+            Column::Coded { entries, .. } => entries.len(),
+            Column::Absent | Column::Plain(_) => 0,
+        }
+    }
+
+    /// The entry of each record in the dictionary, or [`NULL`].
+    fn entries(&self, rows: usize) -> Cow<'a, [i32]> {
+        match self {
+            Column::Coded { array, .. } if array.null_count() == 0 => Cow::Borrowed(array.keys().values()),
+            Column::Coded { array, .. } => {
+                Cow::Owned(array.keys().iter().map(|key| key.unwrap_or(NULL)).collect())
             }
+            Column::Absent | Column::Plain(_) => Cow::Owned(vec![NULL; rows]),
+        }
+    }
+
+    /// The code of an entry; not of a plain column.
+    fn code(&self, entry: i32) -> u32 {
+        match self {
+            Column::Coded { codes, .. } if entry != NULL => codes[entry as usize],
             _ => NO_TEXT,
         }
     }

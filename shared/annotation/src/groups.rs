@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, DictionaryArray, Int32Array, RecordBatch, StringArray, UInt32Array};
+use arrow::array::{
+    ArrayRef, DictionaryArray, Int32Array, RecordBatch, RecordBatchOptions, StringArray, UInt32Array,
+};
 use arrow::compute::take;
+use arrow::datatypes::{Field, Schema};
 use bisonflow_contract::StepError;
 use bisonflow_contract::document::{LayerCount, Tally};
 use bisonflow_occurrence::parquet_file::{NO_TEXT, Texts};
@@ -12,18 +15,16 @@ use bisonflow_region::SetId;
 use bisonflow_riis::{MatchedKey, Outcome};
 use bisonflow_summary::datasets::{DATASET_COUNTS, DatasetCounts};
 use bisonflow_summary::riis_matches::{Match, RIIS_MATCHES, RiisMatches};
-use bisonflow_summary::{PartialCounts, RecordCount, SummaryError, SummarySpec};
+use bisonflow_summary::{Alike, PartialCounts, SummaryError, SummarySpec};
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
 
+use crate::counting::Groups;
 use crate::internal;
 use crate::regions::SetValues;
-use crate::session::{Count, Group, Session};
+use crate::session::Session;
 use crate::status;
 use crate::taxon;
-
-/// Groups that are handed on at a time.
-const BATCH_GROUPS: usize = 1 << 17;
 
 /// What a pass counts of the annotated records.
 pub(crate) struct Counts {
@@ -58,24 +59,42 @@ impl Session<'_> {
     /// # Errors
     /// [`StepError::Internal`] if a summary asks for what no layer writes.
     pub(crate) fn finish(mut self, counts: &mut Counts) -> Result<Tally, StepError> {
-        let groups: Vec<(Group, Count)> = self.groups.drain().collect();
-        let mut layers = vec![LayerCount::default(); self.annotator.layers.len()];
+        let annotator = self.annotator;
+        // The zones that were met are the rows of the places.
+        let mut zones: Vec<u32> = Vec::new();
+        let mut rows = vec![u32::MAX; annotator.index.zone_count()];
+        let mut in_zone: Vec<u64> = Vec::new();
+        let groups = std::mem::replace(&mut self.groups, Groups::new());
+        let mut alike = Vec::new();
         let mut matches: FxHashMap<(u32, u32), u64> = FxHashMap::default();
-        for groups in groups.chunks(BATCH_GROUPS) {
-            let outcomes: Vec<u32> = groups.iter().map(|(group, _)| self.outcome(group)).collect();
-            let batch = self.batch(groups, &outcomes)?;
-            let record_counts: Vec<RecordCount> = groups.iter().map(|(_, count)| count.into()).collect();
-            counts.summaries.add_counted(&batch, &record_counts)?;
-            for ((group, Count { records, .. }), &outcome) in groups.iter().zip(&outcomes) {
-                for (layer, sets) in layers.iter_mut().zip(&self.annotator.zones.sets) {
-                    let is_outside = sets[group.zone as usize] as usize == SetId::NONE.index();
-                    *(if is_outside { &mut layer.outside } else { &mut layer.inside }) += records;
-                }
-                if self.outcomes.all[outcome as usize].matched_key.is_some() {
-                    *matches.entry((group.taxon, outcome)).or_default() += records;
-                }
-                status::tally(&mut self.tally.riis, self.outcomes.assessment(outcome), *records);
+        for group in groups.iter() {
+            let row = &mut rows[group.zone as usize];
+            if *row == u32::MAX {
+                *row = zones.len() as u32;
+                zones.push(group.zone);
+                in_zone.push(0);
             }
+            in_zone[*row as usize] += group.count.records;
+            let standing = annotator.zones.standing(group.zone);
+            let status = self.outcomes.of(annotator.register.as_ref(), &self.taxa, group.taxon, standing);
+            status::tally(&mut self.tally.riis, self.outcomes.assessment(status), group.count.records);
+            if self.outcomes.all[status as usize].matched_key.is_some() {
+                *matches.entry((group.taxon, status)).or_default() += group.count.records;
+            }
+            alike.push(Alike { place: *row, taxon: group.taxon, status, count: group.count });
+        }
+        drop(groups);
+        let statuses: Vec<&str> =
+            self.outcomes.all.iter().map(|outcome| outcome.assessment.as_str()).collect();
+        let numbered = counts.summaries.number(&self.places(&zones)?, &self.taxa_met()?, &statuses)?;
+        counts.summaries.add_alike(&numbered, &alike);
+        for (layer, sets) in annotator.layers.iter().zip(&annotator.zones.sets) {
+            let mut count = LayerCount::default();
+            for (&zone, records) in zones.iter().zip(&in_zone) {
+                let is_outside = sets[zone as usize] as usize == SetId::NONE.index();
+                *(if is_outside { &mut count.outside } else { &mut count.inside }) += records;
+            }
+            self.tally.layers.insert(layer.name.clone(), count);
         }
         for ((taxon, outcome), records) in matches {
             self.add_match(&mut counts.riis_matches, taxon, outcome, records);
@@ -83,8 +102,6 @@ impl Session<'_> {
         if let (Some(datasets), Some(counts)) = (&self.datasets, &mut counts.datasets) {
             datasets.finish(counts);
         }
-        let names = self.annotator.layers.iter().map(|layer| layer.name.clone());
-        self.tally.layers = names.zip(layers).collect();
         Ok(self.tally)
     }
 
@@ -114,24 +131,11 @@ impl Session<'_> {
         matches.add(id, records);
     }
 
-    fn outcome(&mut self, group: &Group) -> u32 {
-        let standing = self.annotator.zones.standing(group.zone);
-        self.outcomes.of(self.annotator.register.as_ref(), &self.taxa, group.taxon, standing)
-    }
-
-    /// A row for each group, with the columns that summaries are counted by.
-    fn batch(&self, groups: &[(Group, Count)], outcomes: &[u32]) -> Result<RecordBatch, StepError> {
+    /// A row for each zone, with the columns of the layers.
+    fn places(&self, zones: &[u32]) -> Result<RecordBatch, StepError> {
         let mut columns: Vec<(&str, ArrayRef)> = Vec::new();
-        for (place, name) in taxon::COLUMNS[..taxon::SUMMARIZED].iter().enumerate() {
-            let codes = &self.taxa.codes[place];
-            let codes = groups.iter().map(|(group, _)| codes[group.taxon as usize]);
-            columns.push((*name, coded(codes, &self.taxa.texts[place])?));
-        }
-        let assessments: StringArray =
-            outcomes.iter().map(|&outcome| Some(self.outcomes.assessment(outcome).as_str())).collect();
-        columns.push(("riis_assessment", Arc::new(assessments)));
         for (layer, sets) in self.annotator.layers.iter().zip(&self.annotator.zones.sets) {
-            let sets = groups.iter().map(|(group, _)| sets[group.zone as usize]);
+            let sets = zones.iter().map(|&zone| sets[zone as usize]);
             for column in &layer.columns {
                 let array: ArrayRef = match &column.values {
                     SetValues::Texts { codes, texts } => {
@@ -145,9 +149,25 @@ impl Session<'_> {
                 columns.push((column.field.name(), array));
             }
         }
-        let columns = columns.into_iter().map(|(name, array)| (name, array, true));
-        RecordBatch::try_from_iter_with_nullable(columns).map_err(internal)
+        batch(zones.len(), columns)
     }
+
+    /// A row for each taxon.
+    fn taxa_met(&self) -> Result<RecordBatch, StepError> {
+        let columns = taxon::COLUMNS[..taxon::SUMMARIZED].iter().enumerate().map(|(place, name)| {
+            let codes = self.taxa.codes[place].iter().copied();
+            Ok((*name, coded(codes, &self.taxa.texts[place])?))
+        });
+        batch(self.taxa.len(), columns.collect::<Result<_, StepError>>()?)
+    }
+}
+
+fn batch(rows: usize, columns: Vec<(&str, ArrayRef)>) -> Result<RecordBatch, StepError> {
+    let fields = columns.iter().map(|(name, array)| Field::new(*name, array.data_type().clone(), true));
+    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    let arrays = columns.into_iter().map(|(_, array)| array).collect();
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    RecordBatch::try_new_with_options(schema, arrays, &options).map_err(internal)
 }
 
 /// Texts with their dictionary.
@@ -155,11 +175,4 @@ fn coded(codes: impl Iterator<Item = u32>, texts: &Texts) -> Result<ArrayRef, St
     let keys: Int32Array = codes.map(|code| (code != NO_TEXT).then_some(code as i32)).collect();
     let entries: StringArray = texts.iter().map(Some).collect();
     Ok(Arc::new(DictionaryArray::try_new(keys, Arc::new(entries)).map_err(internal)?))
-}
-
-impl From<&Count> for RecordCount {
-    fn from(count: &Count) -> RecordCount {
-        let years = (count.first <= count.last).then_some((count.first, count.last));
-        RecordCount { records: count.records, undated: count.undated, years }
-    }
 }

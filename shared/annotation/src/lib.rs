@@ -7,6 +7,7 @@
 //! says of its taxon) and its outcome (what the register says of that taxon there). Columns and counts are made of
 //! these, so that texts are handled once for each distinct one, not for each record.
 
+mod counting;
 mod datasets;
 mod distinct;
 mod groups;

@@ -83,7 +83,7 @@ impl<'a, W: Write + Send> Pass<'a, W> {
         let descriptions = ArrowSchemaConverter::new().convert(&annotator.schema(columns));
         let descriptions = descriptions.map_err(|error| unwritten(name, &error))?.columns().to_vec();
         let sessions = (0..rayon::current_num_threads())
-            .map(|source| Session::new(annotator, source, run_year, counts_datasets));
+            .map(|source| Session::new(annotator, source, run_year, counts_datasets, writer.is_some()));
         Ok(Pass {
             annotator,
             sessions: sessions.collect(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Field, Float64Type, Schema, SchemaRef};
 use bisonflow_contract::StepError;
+use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
@@ -113,11 +114,12 @@ impl<'f, R: ChunkReader + 'static> RowGroup<'f, R> {
     }
 
     /// Whether every column that is there is described as the table's, and holds nothing that landing would change:
-    /// then its chunks and its codes can be taken as they are.
+    /// then its chunks and its codes can be taken as they are. Whether the numbers of `filtered` columns are finite
+    /// does not matter: a filter sees to it.
     ///
     /// # Errors
     /// [`ParquetError`] if the file cannot be read.
-    pub(crate) fn is_like(&self, columns: &[ColumnDescPtr]) -> Result<bool> {
+    pub(crate) fn is_like(&self, columns: &[ColumnDescPtr], filtered: &[&str]) -> Result<bool> {
         let present =
             || self.sources.iter().zip(columns).filter_map(|(source, column)| Some(((*source)?, column)));
         if present().any(|(source, column)| self.chunk(source).column_descr() != column.as_ref()) {
@@ -127,8 +129,8 @@ impl<'f, R: ChunkReader + 'static> RowGroup<'f, R> {
         if created_by == Some(bisonflow_occurrence::parquet_file::CREATED_BY) {
             return Ok(true);
         }
-        for (source, _) in present() {
-            if !self.is_clean(source)? {
+        for (source, column) in present() {
+            if !filtered.contains(&column.name()) && !self.is_clean(source)? {
                 return Ok(false);
             }
         }
@@ -151,6 +153,11 @@ impl<'f, R: ChunkReader + 'static> RowGroup<'f, R> {
             Some(Statistics::Double(bounds)) if bounds.nan_count_opt() == Some(0) => {
                 let is_finite = |bound: Option<&f64>| bound.is_some_and(|bound| bound.is_finite());
                 Ok(is_finite(bounds.min_opt()) && is_finite(bounds.max_opt()))
+            }
+            _ if chunk.column_type() == parquet::basic::Type::DOUBLE && self.is_coded(source) => {
+                let Some((values, _)) = self.dictionary(source)? else { return Ok(false) };
+                let (values, _) = values.as_chunks();
+                Ok(values.iter().all(|value| f64::from_le_bytes(*value).is_finite()))
             }
             _ if chunk.column_type() == parquet::basic::Type::DOUBLE => {
                 for batch in self.read(&[(source, false)])? {
@@ -189,13 +196,9 @@ impl<'f, R: ChunkReader + 'static> RowGroup<'f, R> {
         if !self.is_coded(source) || (has_nulls && !passes(None)) {
             return Ok(false);
         }
-        let file = Arc::new(self.windows(&[source]));
-        let mut pages = SerializedPageReader::new(file, chunk, self.records(), None)?;
-        let Some(Page::DictionaryPage { buf, num_values, .. }) = pages.get_next_page()? else {
-            return Ok(false);
-        };
-        let mut rest = &buf[..];
-        for _ in 0..num_values {
+        let Some((values, count)) = self.dictionary(source)? else { return Ok(false) };
+        let mut rest = &values[..];
+        for _ in 0..count {
             let text = rest.split_first_chunk().and_then(|(length, after)| {
                 let (text, after) = after.split_at_checked(u32::from_le_bytes(*length) as usize)?;
                 rest = after;
@@ -208,6 +211,16 @@ impl<'f, R: ChunkReader + 'static> RowGroup<'f, R> {
             }
         }
         Ok(true)
+    }
+
+    /// The values of a column's dictionary as they lie in its page, and how many there are.
+    fn dictionary(&self, source: Source) -> Result<Option<(Bytes, u32)>> {
+        let file = Arc::new(self.windows(&[source]));
+        let mut pages = SerializedPageReader::new(file, self.chunk(source), self.records(), None)?;
+        Ok(match pages.get_next_page()? {
+            Some(Page::DictionaryPage { buf, num_values, .. }) => Some((buf, num_values)),
+            _ => None,
+        })
     }
 
     /// Reads columns, each with its dictionary if its flag says so, in batches of the file's names.

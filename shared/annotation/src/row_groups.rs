@@ -11,6 +11,7 @@ use arrow::array::{Array, BooleanArray, RecordBatch, new_null_array};
 use arrow::compute::{concat, filter};
 use arrow::datatypes::{DataType, SchemaRef};
 use bisonflow_contract::StepError;
+use bisonflow_contract::input::FilterName;
 use bisonflow_occurrence::Filters;
 use bisonflow_occurrence::conform::Conform;
 use bisonflow_occurrence::parquet_file::{ColumnEncoder, ColumnValues, SourceChunk};
@@ -39,7 +40,10 @@ impl<W: Write + Send> Pass<'_, W> {
         if let Some(writer) = &mut self.writer {
             writer.end_row_group().map_err(|error| crate::pass::unwritten(self.name, &error))?;
         }
-        if !group.is_like(&self.descriptions[..table.fields().len()]).map_err(|error| file.failed(&error))? {
+        let is_filtered = self.annotator.filters.active().contains(&FilterName::Coordinates);
+        let filtered: &[&str] = if is_filtered { &["decimallatitude", "decimallongitude"] } else { &[] };
+        let is_like = group.is_like(&self.descriptions[..table.fields().len()], filtered);
+        if !is_like.map_err(|error| file.failed(&error))? {
             return self.cast_row_group(file, &group, &table);
         }
         let failed = |error: &dyn std::fmt::Display| file.failed(error);

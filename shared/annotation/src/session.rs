@@ -1,5 +1,7 @@
 //! One thread's share of the work: what it has numbered and counted so far.
 
+use std::borrow::Cow;
+
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, Float64Array, Int32Array, RecordBatch,
     StringArray, UInt32Array,
@@ -12,8 +14,8 @@ use bisonflow_occurrence::Filters;
 use bisonflow_occurrence::parquet_file::{ColumnValues, NO_TEXT, Texts};
 use bisonflow_region::ZoneId;
 use bisonflow_summary::record_year;
-use rustc_hash::FxHashMap;
 
+use crate::counting::{Groups, NO_YEAR};
 use crate::datasets::Datasets;
 use crate::regions::SetValues;
 use crate::status::Outcomes;
@@ -41,30 +43,16 @@ pub(crate) struct Session<'a> {
     /// Whose codes its columns are in, among the sessions that share a file.
     source: usize,
     run_year: i16,
+    /// Whether the annotated records are written, not only counted.
+    is_written: bool,
     pub(crate) taxa: Taxa,
     pub(crate) outcomes: Outcomes<'a>,
     pub(crate) datasets: Option<Datasets>,
     /// `taxonkey species` of each taxon.
     key_species: Texts,
     key_species_codes: Vec<u32>,
-    pub(crate) groups: FxHashMap<Group, Count>,
+    pub(crate) groups: Groups,
     pub(crate) tally: Tally,
-}
-
-/// Records that no summary tells apart.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Group {
-    pub(crate) zone: u32,
-    pub(crate) taxon: u32,
-}
-
-/// How many records are in a group, and when.
-#[derive(Clone, Copy)]
-pub(crate) struct Count {
-    pub(crate) records: u64,
-    pub(crate) undated: u64,
-    pub(crate) first: i16, // above `last` while there is no year
-    pub(crate) last: i16,
 }
 
 /// The records of a batch that passed the filters.
@@ -80,24 +68,32 @@ pub(crate) struct Annotated {
 
 impl<'a> Session<'a> {
     /// Sessions whose columns go into the same file have different sources, from 0. `run_year` is the last year that
-    /// a record can have.
-    pub(crate) fn new(annotator: &'a Annotator, source: usize, run_year: i16, counts_datasets: bool) -> Self {
+    /// a record can have; `is_written` says whether the annotated records are written, not only counted.
+    pub(crate) fn new(
+        annotator: &'a Annotator,
+        source: usize,
+        run_year: i16,
+        counts_datasets: bool,
+        is_written: bool,
+    ) -> Self {
         Session {
             annotator,
             source,
             run_year,
+            is_written,
             taxa: Taxa::new(taxon::COLUMNS),
             outcomes: Outcomes::default(),
             datasets: counts_datasets.then(Datasets::new),
             key_species: Texts::default(),
             key_species_codes: Vec::new(),
-            groups: FxHashMap::default(),
+            groups: Groups::new(),
             tally: annotator.empty_tally(),
         }
     }
 
-    /// Filters, annotates and counts a batch. `filters` are the annotator's, or those of them that matter here. Its columns are those of `occurrences` or some of them (one that is
-    /// absent counts as null); texts may come with a dictionary.
+    /// Filters, annotates and counts a batch. `filters` are the annotator's, or those of them that matter here. The
+    /// batch's columns are those of `occurrences` or some of them (one that is absent counts as null); texts may come
+    /// with a dictionary.
     ///
     /// # Errors
     /// [`StepError::Internal`] if a column has another type.
@@ -122,17 +118,22 @@ impl<'a> Session<'a> {
         let zones = self.locate(&kept)?;
         let mut taxa = Vec::with_capacity(kept.num_rows());
         self.taxa.number(&kept, &mut taxa)?;
-        self.extend_key_species();
-        let mut outcomes = Vec::with_capacity(taxa.len());
-        let years = Years::new(&kept)?;
-        for (row, (&zone, &taxon)) in zones.iter().zip(&taxa).enumerate() {
-            let standing = self.annotator.zones.standing(zone);
-            outcomes.push(self.outcomes.of(self.annotator.register.as_ref(), &self.taxa, taxon, standing));
-            let year = years.of(row, self.run_year);
-            self.groups.entry(Group { zone, taxon }).or_insert(Count::NONE).add(year);
-            if let (Some(datasets), Some(of_kept)) = (&mut self.datasets, &datasets) {
-                datasets.annotated(of_kept[row], year);
+        if self.is_written {
+            self.extend_key_species();
+        }
+        let years = Years::new(&kept)?.all(kept.num_rows(), self.run_year);
+        self.groups.add(&zones, &taxa, &years);
+        if let (Some(datasets), Some(of_kept)) = (&mut self.datasets, &datasets) {
+            for (&dataset, &year) in of_kept.iter().zip(&years) {
+                datasets.annotated(dataset, (year != NO_YEAR).then_some(year));
             }
+        }
+        let mut outcomes = Vec::new();
+        if self.is_written {
+            let register = self.annotator.register.as_ref();
+            outcomes.extend(zones.iter().zip(&taxa).map(|(&zone, &taxon)| {
+                self.outcomes.of(register, &self.taxa, taxon, self.annotator.zones.standing(zone))
+            }));
         }
         self.tally.annotated += kept.num_rows() as u64;
         Ok(Annotated { keep: outcome.keep, kept, zones, taxa, outcomes })
@@ -221,46 +222,25 @@ impl<'a> Session<'a> {
                     table: &self.taxa.codes[place],
                     texts: &self.taxa.texts[place],
                 },
-                None => ColumnValues::Array(plain(array)?),
+                None => ColumnValues::Array(ArrayRef::clone(array)),
             })
         });
         values.collect()
     }
 }
 
-/// An array without its dictionary.
-pub(crate) fn plain(array: &ArrayRef) -> Result<ArrayRef, StepError> {
-    match array.data_type() {
-        DataType::Dictionary(_, values) => arrow::compute::cast(array, values).map_err(internal),
-        _ => Ok(ArrayRef::clone(array)),
-    }
-}
-
-impl Count {
-    const NONE: Count = Count { records: 0, undated: 0, first: i16::MAX, last: i16::MIN };
-
-    fn add(&mut self, year: Option<i16>) {
-        self.records += 1;
-        match year {
-            Some(year) => {
-                self.first = self.first.min(year);
-                self.last = self.last.max(year);
-            }
-            None => self.undated += 1,
-        }
-    }
-}
-
 /// The coordinates of a column, what is null as no number.
-fn coordinates(batch: &RecordBatch, name: &str) -> Result<Vec<f64>, StepError> {
-    let Some(array) = batch.column_by_name(name) else { return Ok(vec![f64::NAN; batch.num_rows()]) };
+fn coordinates<'a>(batch: &'a RecordBatch, name: &str) -> Result<Cow<'a, [f64]>, StepError> {
+    let Some(array) = batch.column_by_name(name) else {
+        return Ok(Cow::Owned(vec![f64::NAN; batch.num_rows()]));
+    };
     let array: &Float64Array = array
         .as_primitive_opt::<Float64Type>()
         .ok_or_else(|| wrong_type(name, &DataType::Float64, array.data_type()))?;
     if array.null_count() == 0 {
-        return Ok(array.values().to_vec());
+        return Ok(Cow::Borrowed(array.values()));
     }
-    Ok(array.iter().map(|value| value.unwrap_or(f64::NAN)).collect())
+    Ok(Cow::Owned(array.iter().map(|value| value.unwrap_or(f64::NAN)).collect()))
 }
 
 /// What the records of a batch say of their year.
@@ -295,10 +275,15 @@ impl<'a> Years<'a> {
         Ok(Years { years, dates })
     }
 
-    #[inline]
-    fn of(&self, row: usize, run_year: i16) -> Option<i16> {
-        let year = self.years.filter(|years| years.is_valid(row)).map(|years| years.value(row));
-        record_year(year, None, run_year).or_else(|| self.of_date(row, run_year))
+    /// The year of each record, or [`NO_YEAR`].
+    fn all(&self, rows: usize, run_year: i16) -> Vec<i16> {
+        let of_date = |row| self.of_date(row, run_year).unwrap_or(NO_YEAR);
+        let Some(years) = self.years else { return (0..rows).map(of_date).collect() };
+        let year = |(row, &year)| match record_year(Some(year), None, run_year) {
+            Some(year) if years.is_valid(row) => year,
+            _ => of_date(row),
+        };
+        years.values().iter().enumerate().map(year).collect()
     }
 
     fn of_date(&self, row: usize, run_year: i16) -> Option<i16> {

@@ -11,7 +11,7 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Instant;
 
-use arrow::array::{ArrayRef, Int16Array, Int64Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray};
 use bisonflow_summary::statistics::{MatrixBuilder, matrix_market, tables};
 use bisonflow_summary::{Merger, SummaryError, SummarySpec, SummaryTable, check_tables, to_parquet};
 use bytes::Bytes;
@@ -128,7 +128,9 @@ fn partial(spec: &SummarySpec, rows: &[(u64, u64)]) -> Result<Bytes, SummaryErro
     let counts = |cell: &dyn Fn(u64, u64) -> i64| -> ArrayRef {
         Arc::new(rows.iter().map(|&(site, species)| cell(site, species)).collect::<Int64Array>())
     };
-    let years = |year: i16| -> ArrayRef { Arc::new(rows.iter().map(|_| Some(year)).collect::<Int16Array>()) };
+    let years = |year: i16| -> ArrayRef {
+        Arc::new(rows.iter().map(|_| Some(i32::from(year))).collect::<Int32Array>())
+    };
     let name = |species: u64| format!("Genus{} epithet{species}", species / 40);
     let key = |species: u64| (1_000_000 + species * 7).to_string();
     let batch = RecordBatch::try_from_iter_with_nullable([

@@ -1,6 +1,5 @@
 //! What one worker counts.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -9,13 +8,19 @@ use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int32Type};
 use bytes::Bytes;
+use rayon::iter::{
+    IndexedParallelIterator, IntoParallelIterator, IntoParallelRefMutIterator, ParallelIterator,
+};
 use rustc_hash::FxHashMap;
 
 use crate::assessment::Assessment;
 use crate::intern::{Interner, NONE, next_id};
-use crate::partial::{self, Count, RecordCount};
+use crate::partial::{Count, RecordCount, Rows};
 use crate::year::record_year;
-use crate::{SummaryError, SummarySpec, to_parquet};
+use crate::{SummaryError, SummarySpec};
+
+/// Tallies are added up when they are at least this many, and twice as many as they were afterwards the last time.
+const ADD_UP_TALLIES: usize = 1 << 18;
 
 /// The counts of some of a run's annotated records, for every summary.
 ///
@@ -31,14 +36,72 @@ pub struct PartialCounts {
 struct Counter {
     spec: SummarySpec,
     places: FxHashMap<Box<[u32]>, u32>, // the values of `by`
-    groups: FxHashMap<GroupId, Count>,
+    tallies: Vec<Tally>,
+    add_up_at: usize,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct GroupId {
-    place: u32,
-    assessment: Assessment,
-    taxon: u32,
+/// Records of a group; there may be several tallies of one group.
+#[derive(Clone, Copy)]
+struct Tally {
+    group: GroupId,
+    count: Count,
+}
+
+/// Place, status and taxon, in the order of their numbers.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct GroupId(u64);
+
+impl GroupId {
+    fn new(place: u32, assessment: Assessment, taxon: u32) -> Self {
+        assert!(place < 1 << 29, "fewer places than 29 bits can number");
+        GroupId(u64::from(place) << 35 | (assessment as u64) << 32 | u64::from(taxon))
+    }
+
+    fn place(self) -> u32 {
+        (self.0 >> 35) as u32
+    }
+
+    fn assessment(self) -> Assessment {
+        Assessment::ALL[(self.0 >> 32 & 7) as usize]
+    }
+
+    fn taxon(self) -> u32 {
+        self.0 as u32
+    }
+}
+
+/// Records that are alike, by the rows of what was [numbered](PartialCounts::number).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Alike {
+    /// The row of the places.
+    pub place: u32,
+    /// The row of the taxa.
+    pub taxon: u32,
+    /// The row of the statuses.
+    pub status: u32,
+    /// How many records there are.
+    pub count: RecordCount,
+}
+
+/// What rows of places, taxa and statuses are for one [`PartialCounts`].
+pub struct Numbered {
+    /// By summary.
+    places: Vec<Places>,
+    taxa: Vec<u32>,
+    statuses: Vec<Assessment>,
+}
+
+/// The numbers of the places of each row: several where the key is a list.
+struct Places {
+    numbers: Vec<u32>,
+    ends: Vec<usize>,
+}
+
+impl Places {
+    fn of(&self, row: usize) -> &[u32] {
+        let begin = if row == 0 { 0 } else { self.ends[row - 1] };
+        &self.numbers[begin..self.ends[row]]
+    }
 }
 
 impl PartialCounts {
@@ -47,7 +110,8 @@ impl PartialCounts {
         let counter = |spec: &SummarySpec| Counter {
             spec: spec.clone(),
             places: FxHashMap::default(),
-            groups: FxHashMap::default(),
+            tallies: Vec::new(),
+            add_up_at: ADD_UP_TALLIES,
         };
         PartialCounts {
             run_year,
@@ -65,44 +129,85 @@ impl PartialCounts {
     /// # Errors
     /// [`SummaryError`] if a summary or a column is not as it should be; the counts are then of no use.
     pub fn add(&mut self, annotated: &RecordBatch) -> Result<(), SummaryError> {
-        self.add_rows(annotated, None)
+        let taxa = self.number_taxa(annotated)?;
+        let statuses = text_column(annotated, "riis_assessment")?;
+        let statuses = (0..statuses.len()).map(|row| parse_status(row, cell(&statuses, row)));
+        let statuses = statuses.collect::<Result<_, _>>()?;
+        let numbered = Numbered { places: self.number_places(annotated)?, taxa, statuses };
+        let counts = single_records(annotated, self.run_year)?;
+        let row = |(row, count)| Alike { place: row, taxon: row, status: row, count };
+        self.add_alike(&numbered, &(0..).zip(counts).map(row).collect::<Vec<_>>());
+        Ok(())
     }
 
-    /// Counts records of which each row of `alike` stands for as many as `counts` says. It has the columns of
-    /// annotated records without those of time.
+    /// Numbers what records have in common, to count them by [`PartialCounts::add_alike`]: `places` are rows of the
+    /// columns that the summaries are by, `taxa` of taxonkey, scientificname, specieskey and species, `statuses` are
+    /// values of riis_assessment.
     ///
     /// # Errors
     /// As [`PartialCounts::add`].
-    ///
-    /// # Panics
-    /// If there are fewer counts than rows.
-    pub fn add_counted(&mut self, alike: &RecordBatch, counts: &[RecordCount]) -> Result<(), SummaryError> {
-        self.add_rows(alike, Some(counts))
+    pub fn number(
+        &mut self,
+        places: &RecordBatch,
+        taxa: &RecordBatch,
+        statuses: &[&str],
+    ) -> Result<Numbered, SummaryError> {
+        let statuses = statuses.iter().enumerate().map(|(row, status)| parse_status(row, Some(status)));
+        let statuses = statuses.collect::<Result<_, _>>()?;
+        Ok(Numbered { places: self.number_places(places)?, taxa: self.number_taxa(taxa)?, statuses })
     }
 
-    fn add_rows(
-        &mut self,
-        annotated: &RecordBatch,
-        counts: Option<&[RecordCount]>,
-    ) -> Result<(), SummaryError> {
-        let records = Records::new(self, annotated, counts)?;
+    /// Counts records by rows of what was numbered.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn add_alike(&mut self, numbered: &Numbered, records: &[Alike]) {
+        self.counters.par_iter_mut().zip(&numbered.places).for_each(|(counter, places)| {
+            for Alike { place, taxon, status, count } in records {
+                let (taxon, status) = (numbered.taxa[*taxon as usize], numbered.statuses[*status as usize]);
+                counter.add(places.of(*place as usize), status, taxon, count);
+            }
+        });
+    }
+
+    fn number_places(&mut self, batch: &RecordBatch) -> Result<Vec<Places>, SummaryError> {
         let mut cells: BTreeMap<String, Cells> = BTreeMap::new();
         for counter in &self.counters {
             counter.spec.check()?;
             for name in &counter.spec.by {
                 if !cells.contains_key(name) {
-                    let column = annotated.column_by_name(name).ok_or_else(|| {
+                    let column = batch.column_by_name(name).ok_or_else(|| {
                         counter.spec.wrong(format!("`by` has {name}, a column that no layer writes"))
                     })?;
                     cells.insert(name.clone(), Cells::new(name, column, &mut self.texts)?);
                 }
             }
         }
-        for counter in &mut self.counters {
+        let of_counter = |counter: &mut Counter| {
             let by: Vec<&Cells> = counter.spec.by.iter().map(|name| &cells[name]).collect();
-            counter.add(&by, &records)?;
-        }
-        Ok(())
+            counter.number(&by, batch.num_rows())
+        };
+        self.counters.iter_mut().map(of_counter).collect()
+    }
+
+    fn number_taxa(&mut self, batch: &RecordBatch) -> Result<Vec<u32>, SummaryError> {
+        let PartialCounts { texts, taxa, .. } = self;
+        let is_key = |text: &str| !text.is_empty() && text != "0";
+        let is_name = |text: &str| !text.is_empty();
+        let taxon_key = interned(batch, "taxonkey", texts, is_key)?;
+        let scientific_name = interned(batch, "scientificname", texts, is_name)?;
+        let species_key = interned(batch, "specieskey", texts, is_key)?;
+        let species = interned(batch, "species", texts, is_name)?;
+        // Without a key, no name.
+        let name = |key: u32, name: u32| if key == NONE { NONE } else { name };
+        let rows = (0..batch.num_rows()).map(|row| {
+            let (taxon_key, species_key) = (taxon_key[row], species_key[row]);
+            let scientific_name = name(taxon_key, scientific_name[row]);
+            let species = name(species_key, species[row]);
+            let next = next_id(taxa.len());
+            *taxa.entry([taxon_key, scientific_name, species_key, species]).or_insert(next)
+        });
+        Ok(rows.collect())
     }
 
     /// The counts as one Parquet file per summary, by its name: sorted, and the same bytes for the same
@@ -117,36 +222,36 @@ impl PartialCounts {
             *taxon = taxon.map(|id| sorted.rank(id));
         }
         let (taxa, taxon_ranks) = ranked(taxa);
-        let mut partials = BTreeMap::new();
-        for Counter { spec, places, groups } in self.counters {
+        let texts = sorted.texts();
+        let file = |Counter { spec, places, tallies, .. }: Counter| {
             spec.check()?;
             let places = places.into_iter().map(|(place, id)| {
                 let ranks: Vec<u32> = place.iter().map(|&text| sorted.rank(text)).collect();
                 (ranks, id)
             });
             let (places, place_ranks) = ranked(places.collect());
-            let mut rows: Vec<(u32, Assessment, u32, Count)> = groups
-                .into_iter()
-                .map(|(id, count)| {
-                    (place_ranks[id.place as usize], id.assessment, taxon_ranks[id.taxon as usize], count)
-                })
-                .collect();
-            rows.sort_unstable_by_key(|&(place, assessment, taxon, _)| (place, assessment, taxon));
-
-            let place = |column: usize| -> StringArray {
-                rows.iter().map(|row| sorted.text(places[row.0 as usize][column])).collect()
+            let rank = |group: GroupId| {
+                let (place, taxon) =
+                    (place_ranks[group.place() as usize], taxon_ranks[group.taxon() as usize]);
+                GroupId::new(place, group.assessment(), taxon)
             };
-            let taxon = |column: usize| -> StringArray {
-                rows.iter().map(|row| sorted.text(taxa[row.2 as usize][column])).collect()
+            let tallies = added_up(&tallies, rank);
+            let numbers = |number: fn(GroupId) -> u32| -> Vec<u32> {
+                tallies.iter().map(|tally| number(tally.group)).collect()
             };
-            let mut texts: Vec<StringArray> = (0..spec.by.len()).map(place).collect();
-            texts.push(rows.iter().map(|row| Some(row.1.as_str())).collect());
-            texts.extend((0..4).map(taxon));
-            let counts: Vec<Count> = rows.iter().map(|row| row.3).collect();
-            let batch = partial::to_batch(&spec, texts, &counts)?;
-            partials.insert(spec.name, to_parquet(&batch)?);
-        }
-        Ok(partials)
+            let rows = Rows {
+                texts: &texts,
+                places: &places,
+                place_of: numbers(GroupId::place),
+                assessment_of: numbers(|group| group.assessment() as u32),
+                taxa: &taxa,
+                taxon_of: numbers(GroupId::taxon),
+                counts: tallies.iter().map(|tally| tally.count).collect(),
+            };
+            let file = rows.to_parquet(&spec)?;
+            Ok((spec.name, file))
+        };
+        self.counters.into_par_iter().map(file).collect()
     }
 }
 
@@ -160,10 +265,28 @@ fn ranked<T: Ord>(mut values: Vec<(T, u32)>) -> (Vec<T>, Vec<u32>) {
     (values.into_iter().map(|(value, _)| value).collect(), ranks)
 }
 
+/// One tally for each group, in order of what `rank` makes of the groups.
+fn added_up(tallies: &[Tally], rank: impl Fn(GroupId) -> GroupId) -> Vec<Tally> {
+    let ranked = tallies.iter().enumerate().map(|(place, tally)| (rank(tally.group), place));
+    let mut order: Vec<(GroupId, usize)> = ranked.collect();
+    order.sort_unstable();
+    let mut sums: Vec<Tally> = Vec::with_capacity(order.len());
+    for (group, place) in order {
+        let count = tallies[place].count;
+        match sums.last_mut() {
+            Some(last) if last.group == group => last.count.add(&count),
+            _ => sums.push(Tally { group, count }),
+        }
+    }
+    sums
+}
+
 impl Counter {
-    fn add(&mut self, by: &[&Cells], records: &Records) -> Result<(), SummaryError> {
+    /// Numbers the places of rows.
+    fn number(&mut self, by: &[&Cells], rows: usize) -> Result<Places, SummaryError> {
+        let mut places = Places { numbers: Vec::with_capacity(rows), ends: Vec::with_capacity(rows) };
         let mut place = Vec::with_capacity(by.len());
-        for (row, record) in records.rows.iter().enumerate() {
+        for row in 0..rows {
             let elements = by[0].range(row);
             for (label, cells) in self.spec.by.iter().zip(by).skip(1) {
                 if matches!(cells, Cells::Lists { .. }) && cells.range(row).len() != elements.len() {
@@ -182,13 +305,11 @@ impl Counter {
                 place.push(by[0].id(row, element));
                 let is_outside = place[0] == NONE;
                 place.extend(by[1..].iter().map(|c| if is_outside { NONE } else { c.id(row, element) }));
-                let group =
-                    GroupId { place: self.place(&place), assessment: record.assessment, taxon: record.taxon };
-                let count = Count::of(&record.count, element == 0);
-                self.groups.entry(group).or_insert(Count::ZERO).add(&count);
+                places.numbers.push(self.place(&place));
             }
+            places.ends.push(places.numbers.len());
         }
-        Ok(())
+        Ok(places)
     }
 
     fn place(&mut self, place: &[u32]) -> u32 {
@@ -199,53 +320,22 @@ impl Counter {
         self.places.insert(place.into(), id);
         id
     }
-}
 
-/// What every summary needs of a batch.
-struct Records {
-    rows: Vec<Record>,
-}
-
-struct Record {
-    taxon: u32,
-    assessment: Assessment,
-    count: RecordCount,
-}
-
-impl Records {
-    fn new(
-        partial: &mut PartialCounts,
-        batch: &RecordBatch,
-        counts: Option<&[RecordCount]>,
-    ) -> Result<Records, SummaryError> {
-        let PartialCounts { texts, taxa, run_year, .. } = partial;
-        let is_key = |text: &str| !text.is_empty() && text != "0";
-        let is_name = |text: &str| !text.is_empty();
-        let taxon_key = interned(batch, "taxonkey", texts, is_key)?;
-        let scientific_name = interned(batch, "scientificname", texts, is_name)?;
-        let species_key = interned(batch, "specieskey", texts, is_key)?;
-        let species = interned(batch, "species", texts, is_name)?;
-        let assessment = text_column(batch, "riis_assessment")?;
-        let counts = match counts {
-            Some(counts) => Cow::Borrowed(counts),
-            None => Cow::Owned(single_records(batch, *run_year)?),
-        };
-        // Without a key, no name.
-        let name = |key: u32, name: u32| if key == NONE { NONE } else { name };
-        let rows = (0..batch.num_rows()).map(|row| {
-            let (taxon_key, species_key) = (taxon_key[row], species_key[row]);
-            let scientific_name = name(taxon_key, scientific_name[row]);
-            let species = name(species_key, species[row]);
-            let next = next_id(taxa.len());
-            let taxon = *taxa.entry([taxon_key, scientific_name, species_key, species]).or_insert(next);
-            let status = cell(&assessment, row);
-            let assessment = status
-                .and_then(Assessment::parse)
-                .ok_or_else(|| SummaryError::Assessment { row, found: status.map(str::to_owned) })?;
-            Ok(Record { taxon, assessment, count: counts[row] })
-        });
-        Ok(Records { rows: rows.collect::<Result<_, SummaryError>>()? })
+    fn add(&mut self, places: &[u32], assessment: Assessment, taxon: u32, records: &RecordCount) {
+        for (element, &place) in places.iter().enumerate() {
+            let group = GroupId::new(place, assessment, taxon);
+            self.tallies.push(Tally { group, count: Count::of(records, element == 0) });
+        }
+        if self.tallies.len() >= self.add_up_at {
+            self.tallies = added_up(&self.tallies, |group| group);
+            self.add_up_at = ADD_UP_TALLIES.max(2 * self.tallies.len());
+        }
     }
+}
+
+fn parse_status(row: usize, status: Option<&str>) -> Result<Assessment, SummaryError> {
+    let parsed = status.and_then(Assessment::parse);
+    parsed.ok_or_else(|| SummaryError::Assessment { row, found: status.map(str::to_owned) })
 }
 
 /// The numbers of the texts of a column that count, of a dictionary's texts once for each of its entries.

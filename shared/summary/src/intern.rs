@@ -1,9 +1,10 @@
 //! Texts as numbers, so that memory grows with the distinct ones.
 
+use bisonflow_occurrence::parquet_file::{NO_TEXT, Texts};
 use rustc_hash::FxHashMap;
 
 /// No text: null. Sorts behind every text.
-pub(crate) const NONE: u32 = u32::MAX;
+pub(crate) const NONE: u32 = NO_TEXT;
 
 /// Gives every distinct text a number; a text that it knows costs a look-up and no allocation.
 #[derive(Default)]
@@ -47,6 +48,15 @@ impl<'a> Sorted<'a> {
     /// The rank of an id; [`NONE`] stays what it is, and so sorts last.
     pub(crate) fn rank(&self, id: u32) -> u32 {
         if id == NONE { NONE } else { self.ranks[id as usize] }
+    }
+
+    /// The texts with their ranks as codes.
+    pub(crate) fn texts(&self) -> Texts {
+        let mut texts = Texts::default();
+        for text in &self.texts {
+            texts.code(text);
+        }
+        texts
     }
 
     /// The text of a rank.

@@ -25,7 +25,7 @@ mod table;
 mod tables;
 mod year;
 
-pub use counts::PartialCounts;
+pub use counts::{Alike, Numbered, PartialCounts};
 pub use encode::{to_csv, to_parquet};
 pub use error::SummaryError;
 pub use ledger::{Closing, check_datasets, check_matches, check_tables, close, ledger_line};

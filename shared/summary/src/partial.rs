@@ -5,12 +5,17 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int16Array, Int64Array, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, Int16Type, Int64Type, Schema};
+use arrow::array::{Array, AsArray, Int32Array, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Int32Type, Int64Type, Schema};
+use bisonflow_occurrence::parquet_file::{ColumnValues, RecordWriter, Texts};
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
+use crate::assessment::Assessment;
 use crate::{SummaryError, SummarySpec};
+
+/// Rows of a row group.
+const ROW_GROUP_ROWS: usize = 1_000_000;
 
 /// The columns of text after those of `by`.
 const TEXTS: [&str; 5] = ["riis_assessment", "taxonkey", "scientificname", "specieskey", "species"];
@@ -66,29 +71,58 @@ impl Count {
     }
 }
 
-/// Lays partial counts out. `texts` are the columns of `by` and the five of text, in order.
-pub(crate) fn to_batch(
-    spec: &SummarySpec,
-    texts: Vec<StringArray>,
-    counts: &[Count],
-) -> Result<RecordBatch, SummaryError> {
-    let mut fields = Vec::new();
-    let mut arrays: Vec<ArrayRef> = Vec::new();
-    for (name, array) in spec.by.iter().map(String::as_str).chain(TEXTS).zip(texts) {
-        fields.push(Field::new(name, DataType::Utf8, true));
-        arrays.push(Arc::new(array));
+/// Partial counts as rows: each is a place, a status and a taxon, by their numbers.
+pub(crate) struct Rows<'a> {
+    pub(crate) texts: &'a Texts,
+    /// The places, as codes of texts by column of `by`.
+    pub(crate) places: &'a [Vec<u32>],
+    pub(crate) place_of: Vec<u32>,
+    /// As places in [`Assessment::ALL`].
+    pub(crate) assessment_of: Vec<u32>,
+    /// The taxa, as codes of texts.
+    pub(crate) taxa: &'a [[u32; 4]],
+    pub(crate) taxon_of: Vec<u32>,
+    pub(crate) counts: Vec<Count>,
+}
+
+impl Rows<'_> {
+    /// The file.
+    pub(crate) fn to_parquet(&self, spec: &SummarySpec) -> Result<Bytes, SummaryError> {
+        let mut assessments = Texts::default();
+        let assessment = Assessment::ALL.map(|assessment| assessments.code(assessment.as_str()));
+        let mut tables: Vec<(&[u32], Vec<u32>, &Texts)> = Vec::new();
+        for column in 0..spec.by.len() {
+            let table = self.places.iter().map(|place| place[column]).collect();
+            tables.push((&self.place_of, table, self.texts));
+        }
+        tables.push((&self.assessment_of, assessment.to_vec(), &assessments));
+        for column in 0..4 {
+            let table = self.taxa.iter().map(|taxon| taxon[column]).collect();
+            tables.push((&self.taxon_of, table, self.texts));
+        }
+        let coded = |(codes, table, texts)| ColumnValues::Coded { source: 0, codes, table, texts };
+        let texts = tables.iter().map(|(codes, table, texts)| coded((*codes, table.as_slice(), *texts)));
+        let mut columns: Vec<Vec<ColumnValues<'_>>> = texts.map(|values| vec![values]).collect();
+        let figures: [fn(&Count) -> i64; 3] = [|c| c.occ, |c| c.records, |c| c.undated];
+        for figure in figures {
+            let array: Int64Array = self.counts.iter().map(figure).collect();
+            columns.push(vec![ColumnValues::Array(Arc::new(array))]);
+        }
+        let years: [fn((i16, i16)) -> i16; 2] = [|(first, _)| first, |(_, last)| last];
+        for year in years {
+            let years = self.counts.iter().map(|count| count.years().map(|years| i32::from(year(years))));
+            columns.push(vec![ColumnValues::Array(Arc::new(years.collect::<Int32Array>()))]);
+        }
+        let field = |name: &str, data_type, is_nullable| Field::new(name, data_type, is_nullable);
+        let texts = spec.by.iter().map(String::as_str).chain(TEXTS);
+        let mut fields: Vec<Field> = texts.map(|name| field(name, DataType::Utf8, true)).collect();
+        fields.extend(COUNTS.map(|name| field(name, DataType::Int64, false)));
+        fields.extend(YEARS.map(|name| field(name, DataType::Int32, true)));
+        let schema = Arc::new(Schema::new(fields));
+        let mut writer = RecordWriter::new(Vec::new(), schema, ROW_GROUP_ROWS)?;
+        writer.write_columns(self.counts.len(), &columns)?;
+        Ok(writer.finish()?.into())
     }
-    let figures: [fn(&Count) -> i64; 3] = [|c| c.occ, |c| c.records, |c| c.undated];
-    for (name, figure) in COUNTS.into_iter().zip(figures) {
-        fields.push(Field::new(name, DataType::Int64, false));
-        arrays.push(Arc::new(counts.iter().map(figure).collect::<Int64Array>()));
-    }
-    let years: [fn((i16, i16)) -> i16; 2] = [|(first, _)| first, |(_, last)| last];
-    for (name, year) in YEARS.into_iter().zip(years) {
-        fields.push(Field::new(name, DataType::Int16, true));
-        arrays.push(Arc::new(counts.iter().map(|count| count.years().map(year)).collect::<Int16Array>()));
-    }
-    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?)
 }
 
 /// A batch of partial counts, its columns found and typed.
@@ -129,7 +163,11 @@ fn from_batch(spec: &SummarySpec, batch: &RecordBatch) -> Result<PartialBatch, S
     };
     let text = |name: &str| Ok::<_, String>(column(name, &DataType::Utf8)?.as_string::<i32>().clone());
     let figure = |name: &str| Ok::<_, String>(column(name, &DataType::Int64)?.as_primitive::<Int64Type>());
-    let year = |name: &str| Ok::<_, String>(column(name, &DataType::Int16)?.as_primitive::<Int16Type>());
+    let year = |name: &str| Ok::<_, String>(column(name, &DataType::Int32)?.as_primitive::<Int32Type>());
+    let year_of = |years: &Int32Array, row: usize, none: i16| match years.is_null(row) {
+        true => Ok(none),
+        false => i16::try_from(years.value(row)).map_err(|_| format!("row {row}: year {}", years.value(row))),
+    };
     let (occ, records, undated) = (figure("occ_count")?, figure("record_count")?, figure("occ_undated")?);
     let (first, last) = (year("first_year")?, year("last_year")?);
     let counts = (0..batch.num_rows())
@@ -145,8 +183,8 @@ fn from_batch(spec: &SummarySpec, batch: &RecordBatch) -> Result<PartialBatch, S
                 occ,
                 records,
                 undated,
-                first: if first.is_null(row) { Count::ZERO.first } else { first.value(row) },
-                last: if last.is_null(row) { Count::ZERO.last } else { last.value(row) },
+                first: year_of(first, row, Count::ZERO.first)?,
+                last: year_of(last, row, Count::ZERO.last)?,
             })
         })
         .collect::<Result<Vec<Count>, String>>()?;

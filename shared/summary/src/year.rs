@@ -5,6 +5,7 @@ const FIRST_YEAR: i32 = 1600;
 
 /// The year of a record: that of the `year` column if it lies in 1600…`run_year`, else that of `eventDate` if
 /// its start and end share it and it lies there too; none means undated.
+#[inline]
 pub fn record_year(year: Option<i32>, event_date: Option<&str>, run_year: i16) -> Option<i16> {
     let believed = |year: i32| {
         (FIRST_YEAR..=i32::from(run_year)).contains(&year).then(|| i16::try_from(year).ok()).flatten()

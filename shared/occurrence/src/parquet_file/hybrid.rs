@@ -46,16 +46,24 @@ fn bit_pack(values: &[u32], width: u8, out: &mut Vec<u8>) {
     let groups = values.len().div_ceil(GROUP);
     varint(((groups as u64) << 1) | 1, out);
     let end = out.len() + groups * usize::from(width);
-    let (mut buffer, mut filled) = (0u64, 0u8);
-    for &value in values {
-        buffer |= u64::from(value) << filled;
+    out.reserve(end - out.len() + 8);
+    let (mut buffer, mut filled) = (0u128, 0u8);
+    let mut push = |bits: u64, width: u8| {
+        buffer |= u128::from(bits) << filled;
         filled += width;
-        if filled >= 32 {
-            out.extend_from_slice(&(buffer as u32).to_le_bytes());
-            buffer >>= 32;
-            filled -= 32;
+        if filled >= 64 {
+            out.extend_from_slice(&(buffer as u64).to_le_bytes());
+            buffer >>= 64;
+            filled -= 64;
         }
+    };
+    // Four codes of up to 16 bits are one number.
+    let (quads, rest) = if width <= 16 { values.as_chunks::<4>() } else { (&[][..], values) };
+    for quad in quads {
+        let [a, b, c, d] = quad.map(u64::from);
+        push(a | b << width | (c | d << width) << (2 * width), 4 * width);
     }
+    rest.iter().for_each(|&value| push(value.into(), width));
     out.extend_from_slice(&buffer.to_le_bytes()[..usize::from(filled.div_ceil(8))]);
     out.resize(end, 0);
 }
@@ -70,12 +78,36 @@ fn varint(mut value: u64, out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection;
+    use proptest::prelude::{any, prop_assert_eq, proptest};
+
     use super::*;
 
     #[test]
     fn widths() {
         for (count, width) in [(0, 0), (1, 0), (2, 1), (3, 2), (4, 2), (5, 3), (256, 8), (257, 9)] {
             assert_eq!(bit_width(count), width, "{count}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn packed_codes_lie_one_after_the_other(
+            values in collection::vec(any::<u32>(), 0..200),
+            width in 0u8..=32,
+        ) {
+            let most = u32::MAX.checked_shr(32 - u32::from(width)).unwrap_or(0);
+            let values: Vec<u32> = values.iter().map(|value| value & most).collect();
+            let mut out = Vec::new();
+            bit_pack(&values, width, &mut out);
+            let groups = values.len().div_ceil(GROUP);
+            let head = if groups == 0 { 0 } else { 1 };
+            prop_assert_eq!(out.len(), head + groups * usize::from(width));
+            let bit = |at: usize| out[head + at / 8] >> (at % 8) & 1;
+            for (place, &value) in values.iter().enumerate() {
+                let bits = (0..usize::from(width)).map(|n| u32::from(bit(place * usize::from(width) + n)) << n);
+                prop_assert_eq!(bits.sum::<u32>(), value);
+            }
         }
     }
 

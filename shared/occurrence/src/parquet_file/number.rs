@@ -96,13 +96,47 @@ impl Number for f64 {
     }
 }
 
+/// Codes of the bits of numbers.
+#[derive(Default)]
+struct Codes {
+    /// Of small whole numbers, such as years and counts are: by the number, the code and 1, or 0 for none.
+    small: Vec<u32>,
+    others: FxHashMap<u64, u32>,
+}
+
+/// So many numbers are small.
+const SMALL: u64 = 4096;
+
+impl Codes {
+    /// The code of these bits, `next` if they are new.
+    #[inline]
+    fn code(&mut self, bits: u64, next: u32) -> u32 {
+        if bits >= SMALL {
+            return *self.others.entry(bits).or_insert(next);
+        }
+        if self.small.is_empty() {
+            self.small.resize(SMALL as usize, 0);
+        }
+        let code = &mut self.small[bits as usize];
+        if *code == 0 {
+            *code = next + 1;
+        }
+        *code - 1
+    }
+
+    fn clear(&mut self) {
+        self.small.clear();
+        self.others.clear();
+    }
+}
+
 /// A chunk of numbers.
 pub(super) struct NumberColumn<N> {
     pages: Pages,
     /// The values of the page that is being filled.
     page: Vec<N>,
     /// While the chunk has a dictionary.
-    codes: Option<FxHashMap<u64, u32>>,
+    codes: Option<Codes>,
     dictionary: Vec<N>,
     bounds: Option<(N, N)>,
     last_bounds: Option<(N, N)>,
@@ -116,7 +150,7 @@ impl<N: Number> NumberColumn<N> {
         NumberColumn {
             pages,
             page: Vec::new(),
-            codes: Some(FxHashMap::default()),
+            codes: Some(Codes::default()),
             dictionary: Vec::new(),
             bounds: None,
             last_bounds: None,
@@ -164,10 +198,10 @@ impl<N: Number> NumberColumn<N> {
             self.page_codes.clear();
             for &value in &self.page {
                 let next = self.dictionary.len() as u32;
-                let code = *codes.entry(value.bits()).or_insert_with(|| {
+                let code = codes.code(value.bits(), next);
+                if code == next {
                     self.dictionary.push(value);
-                    next
-                });
+                }
                 self.page_codes.push(code);
             }
             if self.pages.is_first()
@@ -179,13 +213,13 @@ impl<N: Number> NumberColumn<N> {
             }
         }
         match &self.codes {
-            Some(codes) => {
-                let width = hybrid::bit_width(codes.len());
+            Some(_) => {
+                let width = hybrid::bit_width(self.dictionary.len());
                 self.pages.end_page(values(Encoding::RLE_DICTIONARY), |out| {
                     out.push(width);
                     hybrid::encode(&self.page_codes, width, out);
                 })?;
-                if codes.len() * size_of::<N>() >= PAGE_BYTES {
+                if self.dictionary.len() * size_of::<N>() >= PAGE_BYTES {
                     self.codes = None;
                 }
             }

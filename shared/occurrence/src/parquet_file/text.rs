@@ -22,13 +22,17 @@ pub(super) struct TextColumn {
     pages: Pages,
     /// The texts of the chunk, also after it went on without a dictionary.
     dictionary: Texts,
-    /// The page in which each text of the dictionary was last met, from 1.
+    /// How often each text of the dictionary was met while a page is looked over; and those that were.
     met: Vec<u32>,
-    page: u32,
+    distinct: Vec<u32>,
+    /// What is needed of each text of the dictionary to find the bounds of a page.
+    heads: Vec<Head>,
     has_dictionary: bool,
     /// The values of the page that is being filled: codes of the dictionary, or else texts as the format has them.
     codes: Vec<u32>,
     plain: Vec<u8>,
+    /// Which of the rows that are being appended have a text, a bit each.
+    valid: Vec<u8>,
     /// By source, for each of its codes the code of the dictionary.
     known: Vec<Vec<u32>>,
     /// Of the dictionary that came last the entries, and for each the code of our dictionary.
@@ -43,10 +47,12 @@ impl TextColumn {
             pages,
             dictionary: Texts::default(),
             met: Vec::new(),
-            page: 1,
+            distinct: Vec::new(),
+            heads: Vec::new(),
             has_dictionary: true,
             codes: Vec::new(),
             plain: Vec::new(),
+            valid: Vec::new(),
             known: Vec::new(),
             entries: None,
             bounds: None,
@@ -152,22 +158,54 @@ impl TextColumn {
         known: &mut [u32],
         text: impl Fn(u32) -> Option<&'t str>,
     ) -> Option<usize> {
+        if self.push_known(codes, known) {
+            return None;
+        }
+        let mut full_after = None;
         for (row, &code) in codes.iter().enumerate() {
-            let mut own = known[code as usize];
-            let is_new = own == UNKNOWN;
-            if is_new {
-                own = text(code).map_or(NULL, |text| self.dictionary.code(text));
+            if known[code as usize] == UNKNOWN {
+                let own = text(code).map_or(NULL, |text| self.dictionary.code(text));
                 known[code as usize] = own;
-            }
-            self.pages.valid().append(own != NULL);
-            if own != NULL {
-                self.codes.push(own);
-                if is_new && self.is_dictionary_full() {
-                    return Some(row + 1);
+                if own != NULL && self.is_dictionary_full() {
+                    full_after = Some(row + 1);
+                    break;
                 }
             }
         }
-        None
+        self.push_known(&codes[..full_after.unwrap_or(codes.len())], known);
+        full_after
+    }
+
+    /// Appends to a page with codes, if all of them are known.
+    fn push_known(&mut self, codes: &[u32], known: &[u32]) -> bool {
+        let before = self.codes.len();
+        self.codes.resize(before + codes.len(), 0);
+        // Written always, and kept unless it is null: no branch to guess wrong.
+        let own = &mut self.codes[before..];
+        let (mut count, mut are_known) = (0, true);
+        self.valid.clear();
+        for codes in codes.chunks(64) {
+            let mut valid = 0u64;
+            for (row, &code) in codes.iter().enumerate() {
+                let code = known[code as usize];
+                own[count] = code;
+                count += usize::from(code != NULL);
+                valid |= u64::from(code != NULL) << row;
+                are_known &= code != UNKNOWN;
+            }
+            self.valid.extend_from_slice(&valid.to_le_bytes());
+        }
+        if !are_known {
+            self.codes.truncate(before);
+            return false;
+        }
+        self.codes.truncate(before + count);
+        if count == codes.len() {
+            self.pages.valid().append_n(count, true);
+        } else {
+            self.pages.valid().append_packed_range(0..codes.len(), &self.valid);
+        }
+        true
     }
 
     /// Appends to a page of plain texts; answers after how many of them it was full.
@@ -222,19 +260,29 @@ impl TextColumn {
 
     fn end_coded_page(&mut self) -> Result<()> {
         self.met.resize(self.dictionary.len(), 0);
-        let mut text_bytes = 0;
-        let mut bounds: Option<(&str, &str)> = None;
+        self.distinct.clear();
         for &code in &self.codes {
-            let text = self.dictionary.text(code);
-            text_bytes += text.len();
             let met = &mut self.met[code as usize];
-            if *met != self.page {
-                *met = self.page;
-                let (min, max) = bounds.unwrap_or((text, text));
-                bounds = Some((min.min(text), max.max(text)));
+            if *met == 0 {
+                self.distinct.push(code);
             }
+            *met += 1;
         }
-        self.page += 1;
+        for code in self.heads.len()..self.dictionary.len() {
+            self.heads.push(Head::of(self.dictionary.text(code as u32)));
+        }
+        let (mut text_bytes, mut least, mut greatest) = (0, u64::MAX, 0);
+        for &code in &self.distinct {
+            let head = self.heads[code as usize];
+            text_bytes += head.length as usize * std::mem::take(&mut self.met[code as usize]) as usize;
+            (least, greatest) = (least.min(head.bytes), greatest.max(head.bytes));
+        }
+        let (heads, distinct, dictionary) = (&self.heads, &self.distinct, &self.dictionary);
+        let with_head = |bytes: u64| {
+            let codes = distinct.iter().filter(move |&&code| heads[code as usize].bytes == bytes);
+            codes.map(|&code| dictionary.text(code))
+        };
+        let bounds = with_head(least).min().zip(with_head(greatest).max());
         let page_bounds = bounds.map(|bounds| page_bounds(bounds, &mut self.bounds, &mut self.last_bounds));
         let width = hybrid::bit_width(self.dictionary.len());
         let values = PageValues {
@@ -285,10 +333,28 @@ impl TextColumn {
         let encoded = self.pages.finish(dictionary, |nulls| statistics(bounds, nulls));
         self.dictionary.clear();
         self.met.clear();
-        (self.page, self.has_dictionary, self.last_bounds) = (1, true, None);
+        self.heads.clear();
+        (self.has_dictionary, self.last_bounds) = (true, None);
         self.known.iter_mut().for_each(Vec::clear);
         self.entries = None;
         encoded
+    }
+}
+
+/// The beginning of a text, which most texts differ in, and its length in bytes.
+#[derive(Clone, Copy)]
+struct Head {
+    /// The first eight bytes, the first one highest: heads are in the order of their texts.
+    bytes: u64,
+    length: u32,
+}
+
+impl Head {
+    fn of(text: &str) -> Head {
+        let mut bytes = [0; 8];
+        let length = text.len().min(8);
+        bytes[..length].copy_from_slice(&text.as_bytes()[..length]);
+        Head { bytes: u64::from_be_bytes(bytes), length: text.len() as u32 }
     }
 }
 
