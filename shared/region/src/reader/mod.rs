@@ -21,6 +21,7 @@ use crs::Crs;
 
 /// Vertices may lie this far beyond 180° or 90°: rounding by whoever made the file.
 const ROUNDING_DEG: f64 = 1e-6;
+const BEYOND_180: f64 = 180.0 + ROUNDING_DEG;
 
 /// `[lon, lat]` in degrees.
 pub(crate) type Vertex = [f64; 2];
@@ -177,9 +178,16 @@ fn finish(origin: Origin<'_>, mut table: FeatureTable, crs: &Crs) -> Result<Feat
                 origin.feature(number, "vertices that the projection of the file can have", found)
             })?;
         }
+        if feature.rings.iter().any(|ring| runs_on(ring)) {
+            let rings = std::mem::take(&mut feature.rings);
+            let back = |ring: Vec<Vertex>| {
+                if runs_on(&ring) { antimeridian::turned_back(&ring) } else { vec![ring] }
+            };
+            feature.rings = rings.into_iter().flat_map(back).collect();
+        }
         for vertex in feature.rings.iter_mut().flatten() {
             let [lon, lat] = *vertex;
-            if lon.abs() > 180.0 + ROUNDING_DEG || lat.abs() > 90.0 + ROUNDING_DEG {
+            if lon.abs() > BEYOND_180 || lat.abs() > 90.0 + ROUNDING_DEG {
                 return Err(origin.not_degrees(format!("a vertex at ({lon}, {lat})")));
             }
             *vertex = vertex.map(without_tiny);
@@ -190,6 +198,12 @@ fn finish(origin: Origin<'_>, mut table: FeatureTable, crs: &Crs) -> Result<Feat
         return Err(origin.unreadable(format!("expected polygons, found only points or lines ({skipped})")));
     }
     Ok(table)
+}
+
+/// Whether a ring's longitudes run on beyond 180°, by one turn at most.
+fn runs_on(ring: &[Vertex]) -> bool {
+    let most = ring.iter().fold(0.0, |most: f64, vertex| most.max(vertex[0].abs()));
+    (BEYOND_180..=BEYOND_180 + 360.0).contains(&most)
 }
 
 fn reproject(feature: &mut Feature, inverse: &proj_core::Transform) -> Result<(), String> {

@@ -11,3 +11,4 @@ mod index_file;
 mod kinds;
 mod overlaps;
 mod real_data;
+mod sameness;
