@@ -118,6 +118,7 @@ pub fn annotate_file<W: Write + Send>(
     let options = ReadOptions {
         batch_records: BATCH_RECORDS,
         columns: Some(names.collect()),
+        coded: true,
         threads: rayon::current_num_threads(),
         sha256: false,
         ..ReadOptions::default()

@@ -163,6 +163,10 @@ fn texts(array: &ArrayRef) -> Vec<Option<String>> {
     if let Some(values) = array.as_string_opt::<i32>() {
         return all(values.iter());
     }
+    if let Some(coded) = array.as_dictionary_opt::<Int32Type>() {
+        let values = texts(coded.values());
+        return coded.keys().iter().map(|key| values[key? as usize].clone()).collect();
+    }
     if let Some(values) = array.as_primitive_opt::<Int32Type>() {
         return all(values.iter());
     }
@@ -293,6 +297,7 @@ proptest! {
         batch_records in 1usize..20,
         threads in 1usize..4,
         some in any::<bool>(),
+        coded in any::<bool>(),
     ) {
         let all: Vec<&str> = columns().iter().map(|column| column.name).collect();
         let chosen = if some { vec!["year", "issue", "species"] } else { all };
@@ -301,6 +306,7 @@ proptest! {
             batch_records,
             columns: some.then_some(Vec::clone(&named)),
             threads,
+            coded,
             ..ReadOptions::default()
         };
         let limits = Limits { block, line, batch };

@@ -7,6 +7,7 @@ use arrow::array::{
 };
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 
+use super::coded::Coded;
 use crate::schema::{ColumnKind, list_element};
 use crate::value;
 
@@ -24,6 +25,7 @@ pub(super) struct Filling {
 #[derive(Debug)]
 enum Values {
     String(Texts),
+    Coded(Coded),
     Int(Numbers<i32>),
     Double(Numbers<f64>),
     Timestamp(Numbers<i64>),
@@ -32,8 +34,10 @@ enum Values {
 }
 
 impl Filling {
-    pub(super) fn new(kind: ColumnKind) -> Filling {
+    /// With `coded`, texts come with a dictionary unless too many are distinct.
+    pub(super) fn new(kind: ColumnKind, coded: bool) -> Filling {
         let values = match kind {
+            ColumnKind::String if coded => Values::Coded(Coded::new()),
             ColumnKind::String => Values::String(Texts::default()),
             ColumnKind::Int => Values::Int(Numbers::default()),
             ColumnKind::Double => Values::Double(Numbers::default()),
@@ -52,11 +56,18 @@ impl Filling {
     ) {
         self.rows += match &mut self.values {
             Values::String(texts) => texts.cells(text, ranges),
+            Values::Coded(coded) => coded.cells(text, ranges),
             Values::Int(numbers) => numbers.cells(text, ranges, value::int, &mut failed),
             Values::Double(numbers) => numbers.cells(text, ranges, value::double, &mut failed),
             Values::Timestamp(numbers) => numbers.cells(text, ranges, value::timestamp_ms, &mut failed),
             Values::StringList(items, starts) => lists(items, starts, text, ranges),
         };
+        if let Values::Coded(coded) = &self.values
+            && coded.is_diverse()
+        {
+            let (bytes, offsets) = coded.spelled_out();
+            self.values = Values::String(Texts { bytes, offsets });
+        }
     }
 
     /// Appends rows that have no such cell.
@@ -64,6 +75,7 @@ impl Filling {
         self.rows += rows;
         match &mut self.values {
             Values::String(texts) => texts.nulls(rows),
+            Values::Coded(coded) => coded.nulls(rows),
             Values::Int(numbers) => numbers.nulls(rows),
             Values::Double(numbers) => numbers.nulls(rows),
             Values::Timestamp(numbers) => numbers.nulls(rows),
@@ -80,6 +92,7 @@ impl Filling {
                 let nulls = where_empty(&offsets);
                 Arc::new(StringArray::try_new(offsets, bytes, nulls).expect(TEXTS))
             }
+            Values::Coded(coded) => Arc::new(coded.finish()),
             Values::Int(numbers) => {
                 let (values, nulls) = numbers.take();
                 Arc::new(Int32Array::new(values, nulls))

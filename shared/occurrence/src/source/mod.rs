@@ -15,6 +15,7 @@
 mod archive;
 mod blocks;
 mod bytes_in;
+mod coded;
 #[cfg(test)]
 mod differential;
 mod fill;
@@ -56,6 +57,9 @@ pub struct ReadOptions {
     /// is not read is not counted either: `unparsed`, `taxon_keys` (taxonkey) and `geospatial_issue_differs`
     /// (issue) are of the columns read.
     pub columns: Option<Vec<String>>,
+    /// Whether the columns of texts of a batch may come with a dictionary (`Dictionary(Int32, Utf8)`), where few of
+    /// the texts are distinct; others are Utf8, and which are which may differ from batch to batch.
+    pub coded: bool,
     /// Threads that parse a text. With more than one, reading and inflating has another of its own, and so has
     /// SHA-256. Batches and counts are the same, whatever their number.
     pub threads: usize,
@@ -70,6 +74,7 @@ impl Default for ReadOptions {
             extra_columns: Vec::new(),
             batch_records: 8192,
             columns: None,
+            coded: false,
             threads: 1,
             sha256: true,
         }

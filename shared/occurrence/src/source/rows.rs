@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use bisonflow_contract::document::TaxonKeyShapes;
 
 use super::blocks::{Block, KEPT_BYTES};
@@ -32,6 +32,8 @@ pub(super) struct Plan {
     width: usize,
     /// Longest row, bytes.
     line_limit: usize,
+    /// Whether texts come with a dictionary where that pays.
+    coded: bool,
     gbifid: Cells,
     taxon_key: Option<Cells>,
     /// The record's issues, and what GBIF says of them.
@@ -60,7 +62,7 @@ pub(super) struct Parsed {
 
 impl Plan {
     /// For a text of this layout; `chosen` are the places of the wanted columns in it.
-    pub(super) fn new(layout: &Layout, schema: SchemaRef, line_limit: usize) -> Plan {
+    pub(super) fn new(layout: &Layout, schema: SchemaRef, line_limit: usize, coded: bool) -> Plan {
         let all_columns = &layout.columns;
         let of = |name| position(name).expect("a column of the schema");
         let wanted: Vec<&From> = layout.chosen.iter().map(|&column| &all_columns[column]).collect();
@@ -80,6 +82,7 @@ impl Plan {
             cells: wanted.iter().map(|from| cells(from)).collect(),
             width: layout.width,
             line_limit,
+            coded,
             gbifid: cells(besides[0]),
             taxon_key: chosen("taxonkey"),
             geospatial: chosen("issue")
@@ -88,6 +91,22 @@ impl Plan {
             schema,
             splitter,
         }
+    }
+}
+
+impl Plan {
+    /// The schema of a batch, some columns of which may have come with a dictionary.
+    fn schema_of(&self, arrays: &[ArrayRef]) -> SchemaRef {
+        if !self.coded {
+            return Arc::clone(&self.schema);
+        }
+        let fields = self.schema.fields().iter().zip(arrays).map(|(field, array)| {
+            if field.data_type() == array.data_type() {
+                return Arc::clone(field);
+            }
+            Arc::new(field.as_ref().clone().with_data_type(array.data_type().clone()))
+        });
+        Arc::new(Schema::new(fields.collect::<Vec<_>>()))
     }
 }
 
@@ -119,7 +138,7 @@ enum What {
 
 impl Parser {
     pub(super) fn new(plan: Arc<Plan>) -> Parser {
-        let fillings = plan.kinds.iter().map(|&kind| Filling::new(kind)).collect();
+        let fillings = plan.kinds.iter().map(|&kind| Filling::new(kind, plan.coded)).collect();
         let rows = Rows::default();
         Parser { plan, rows, fillings, landed: 0, notes: Vec::new(), parsed: Parsed::new(Aside::default()) }
     }
@@ -135,7 +154,7 @@ impl Parser {
         if landed > 0 {
             let arrays: Vec<ArrayRef> = self.fillings.iter_mut().map(Filling::finish).collect();
             let options = RecordBatchOptions::new().with_row_count(Some(landed));
-            let batch = RecordBatch::try_new_with_options(Arc::clone(&self.plan.schema), arrays, &options);
+            let batch = RecordBatch::try_new_with_options(self.plan.schema_of(&arrays), arrays, &options);
             self.parsed.batch = Some(batch.expect("the arrays are those of the schema and equally long"));
         }
         std::mem::replace(&mut self.parsed, Parsed::new(Aside::default()))

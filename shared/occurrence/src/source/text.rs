@@ -132,7 +132,7 @@ impl TextReader {
         }
         let layout = Layout::new(header.as_deref(), description, options, &place)?;
         let schema = schema_of(&layout.chosen, &layout.extra);
-        let plan = Arc::new(Plan::new(&layout, Arc::clone(&schema), limits.line));
+        let plan = Arc::new(Plan::new(&layout, Arc::clone(&schema), limits.line, options.coded));
         // What stands in every row has to fit into a batch as often.
         let constants = layout.columns.iter().filter_map(From::constant).map(str::len);
         let most = i32::MAX as usize / 4 / constants.max().unwrap_or(0).max(1);
