@@ -41,8 +41,8 @@ pub struct AnnotateArguments {
     /// Numbers of threads, one after the other.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 2])]
     threads: Vec<usize>,
-    /// Where the table is written, besides the terminal. Default: docs/performance.md if all pieces are run in full,
-    /// else nowhere.
+    /// Where the tables are written, besides the terminal; what was not measured now is kept there as it is. Default:
+    /// docs/performance.md, and nowhere with --quick.
     #[arg(long, value_name = "FILE.md")]
     report: Option<PathBuf>,
 }
@@ -154,18 +154,14 @@ pub fn run(arguments: &AnnotateArguments) -> Result<(), Box<dyn Error>> {
             _ => bench.memory()?,
         }
     }
-    let table = bench.report.markdown();
-    let complete =
-        !arguments.quick && PIECES.iter().all(|piece| arguments.only.iter().any(|only| only == piece));
-    let path = arguments
-        .report
-        .clone()
-        .or_else(|| complete.then(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/performance.md")));
+    let docs = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/performance.md");
+    let path = arguments.report.clone().or_else(|| (!arguments.quick).then(docs));
     if let Some(path) = path {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)?;
         }
-        std::fs::write(&path, &table)?;
+        let older = std::fs::read_to_string(&path).unwrap_or_default();
+        std::fs::write(&path, bench.report.markdown(&older))?;
         eprintln!("written: {}", path.display());
     }
     Ok(())

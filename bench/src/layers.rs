@@ -57,6 +57,9 @@ pub fn census_layers() -> (Vec<BenchLayer>, String) {
     }
 }
 
+/// The name of the synthetic layer.
+pub const PROTECTED_AREA: &str = "protected_area";
+
 /// The synthetic layer like PAD-US, made in `folder` unless it is there.
 ///
 /// # Errors
@@ -71,7 +74,7 @@ pub fn protected_areas(folder: &Path, plan: ProtectedAreas) -> Result<BenchLayer
         plan.write(&unfinished)?;
         std::fs::rename(unfinished, &path)?;
     }
-    Ok(BenchLayer { name: "protected_area".to_owned(), path, id: "Unit_ID".to_owned() })
+    Ok(BenchLayer { name: PROTECTED_AREA.to_owned(), path, id: "Unit_ID".to_owned() })
 }
 
 /// layers.toml for these layers. With `all`, every region of a place counts.
@@ -115,7 +118,7 @@ pub fn annotation_config(layers: &[BenchLayer]) -> Result<LayersConfig, RegionEr
                 _ => (
                     "pa_unit = \"Unit_ID\", pa_name = \"Unit_Nm\", pa_gap_status = \"GAP_Sts\"",
                     "\"pa_unit\", \"pa_name\"",
-                    "overlap = { lowest = \"GAP_Sts\" }\nwhere = \"Category != 'Proclamation'\"\n",
+                    "overlap = { lowest = [\"GAP_Sts\", \"GIS_Acres\"] }\nwhere = \"Category != 'Proclamation'\"\n",
                 ),
             };
             format!(

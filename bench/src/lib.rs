@@ -5,6 +5,7 @@ pub mod layers;
 pub mod measure;
 pub mod oracle;
 pub mod ours;
+pub mod overlap;
 pub mod points;
 pub mod protected_areas;
 pub mod random;

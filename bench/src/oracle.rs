@@ -15,6 +15,7 @@ use indexmap::IndexMap;
 
 use crate::layers::{self, BenchLayer};
 use crate::ours::Ours;
+use crate::overlap;
 use crate::protected_areas::ProtectedAreas;
 
 /// Arguments of the oracle.
@@ -44,6 +45,10 @@ pub struct OracleArguments {
     /// Only these layers: county, state, aiannh, protected_area.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
+    /// Annotate so many records end to end with the synthetic layer, whose units overlap, and compare the unit of each
+    /// with what GEOS and the rule of the layer say; nothing else is compared then.
+    #[arg(long, value_name = "RECORDS")]
+    overlap: Option<u64>,
     /// Change this share of our answers before they are compared: the oracle has to find them.
     #[arg(long, value_name = "SHARE")]
     fault: Option<f64>,
@@ -71,6 +76,12 @@ pub fn run(arguments: &OracleArguments) -> Result<(), Box<dyn Error>> {
     }
 
     std::fs::create_dir_all(&arguments.work)?;
+    if let Some(records) = arguments.overlap {
+        if layers.last().is_none_or(|layer| layer.name != layers::PROTECTED_AREA) {
+            return Err("--overlap: expected the layer protected_area among those that are compared".into());
+        }
+        return overlap::run(&arguments.python, &arguments.work, &layers, records);
+    }
     let plan = arguments.work.join("oracle.json");
     serde_json::to_writer_pretty(
         BufWriter::new(File::create(&plan)?),

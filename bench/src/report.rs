@@ -60,13 +60,19 @@ fn short(number: f64) -> String {
     }
 }
 
-/// A report that is being made.
+/// A report that is being made: what holds for all of it, and a section for each table.
 pub struct Report {
-    text: String,
+    head: String,
+    sections: Vec<String>,
+    /// When, with which compiler and of what state of the product.
+    made: String,
 }
 
+/// How a section begins.
+const SECTION: &str = "## ";
+
 impl Report {
-    /// Begins it with the machine, the date and what is measured on.
+    /// Begins it with the machine and what is measured on.
     pub fn new(layers: &str, quick: bool, runs: usize) -> Report {
         let said = |program: &str, arguments: &[&str]| {
             let output = Command::new(program).args(arguments).output();
@@ -81,22 +87,24 @@ impl Report {
             .find_map(|line| line.strip_prefix("model name")?.split_once(':'))
             .map_or("unknown", |(_, name)| name.trim());
         let count = std::thread::available_parallelism().map_or(0, usize::from);
-        let mut text = String::from("# Performance\n\n");
+        let mut head = String::from("# Performance\n\n");
         let _ = writeln!(
-            text,
-            "Made by `cargo xtask bench annotate{}` on {}: {processor}, {count} processors, {}, {}; commit {}. Medians \
-             of {runs} runs, or of as many as the last column says. Layers: {layers}.\n",
-            if quick { " --quick" } else { "" },
-            said("date", &["+%Y-%m-%d"]),
+            head,
+            "Made by `cargo xtask bench annotate`, a section at a time: {processor}, {count} processors, {}. Medians of \
+             {runs} runs, or of as many as the last column says. Layers: {layers}.\n",
             said("uname", &["-sr"]),
-            said("rustc", &["--version"]),
-            said("git", &["rev-parse", "--short", "HEAD"]),
         );
         if quick {
-            text.push_str("**Small data, to see that the bench works: the figures are no measure.**\n\n");
+            head.push_str("**Small data, to see that the bench works: the figures are no measure.**\n\n");
         }
-        text.push_str(HOW);
-        Report { text }
+        head.push_str(HOW);
+        let made = format!(
+            "{}, commit {}, {}",
+            said("date", &["+%Y-%m-%d"]),
+            said("git", &["rev-parse", "--short", "HEAD"]),
+            said("rustc", &["--version"]),
+        );
+        Report { head, sections: Vec::new(), made }
     }
 
     /// Says which versions the peers have.
@@ -104,28 +112,49 @@ impl Report {
         let versions: std::collections::BTreeMap<String, String> =
             serde_json::from_str(json).unwrap_or_default();
         let list: Vec<String> = versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
-        let _ = writeln!(self.text, "Versions: {}; geo 0.33, rstar 0.13.", list.join(", "));
+        let _ = writeln!(self.head, "Versions: {}; geo 0.33, rstar 0.13.", list.join(", "));
     }
 
     /// Begins a table.
     pub fn section(&mut self, title: &str, unit: &str) {
         eprintln!("== {title} ({unit})");
-        let _ = write!(
-            self.text,
-            "\n## {title}\n\n| software | threads | of | {unit} | ours is | runs and found |\n|---|---|---|---|---|---|\n"
-        );
+        self.sections.push(format!(
+            "{SECTION}{title}\n\nMeasured on {}.\n\n| software | threads | of | {unit} | ours is | runs and found |\n\
+             |---|---|---|---|---|---|\n",
+            self.made
+        ));
     }
 
-    /// Adds a line, and shows it.
+    /// Adds a line to the table that was begun last, and shows it.
     pub fn row(&mut self, row: Row) {
         let [who, threads, on, figure, ratio, note] = &row.cells;
         eprintln!("{who:34} {threads:>2} {on:44} {figure:>12} {ratio:>9}  {note}");
-        let _ = writeln!(self.text, "| {} |", row.cells.join(" | "));
+        if let Some(section) = self.sections.last_mut() {
+            let _ = writeln!(section, "| {} |", row.cells.join(" | "));
+        }
     }
 
-    /// The whole of it.
-    pub fn markdown(self) -> String {
-        self.text
+    /// The whole of it. Sections that an older report has and this one does not are kept, in their places.
+    pub fn markdown(self, older: &str) -> String {
+        let starts = older.match_indices(SECTION).map(|(at, _)| at);
+        let starts = starts.filter(|&at| at == 0 || older.as_bytes()[at - 1] == b'\n');
+        let mut starts: Vec<usize> = starts.collect();
+        starts.push(older.len());
+        let title = |section: &str| section.lines().next().unwrap_or_default().to_owned();
+        let mut sections: Vec<String> = starts.windows(2).map(|at| older[at[0]..at[1]].to_owned()).collect();
+        for section in self.sections {
+            match sections.iter_mut().find(|older| title(older) == title(&section)) {
+                Some(older) => *older = section,
+                None => sections.push(section),
+            }
+        }
+        let mut text = self.head;
+        for section in sections {
+            text.push('\n');
+            text.push_str(section.trim_end());
+            text.push('\n');
+        }
+        text
     }
 }
 
@@ -148,3 +177,21 @@ sniffing, `COPY … TO` Parquet (ZSTD 1). Neither annotates nor counts; the colu
 points, but for those exactly on a border, which `intersects` gives to every neighbour.
 
 ";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_measured_anew_takes_the_place_of_what_was() {
+        let report = |sections: &[&str]| Report {
+            head: "# P\n".to_owned(),
+            sections: sections.iter().map(|&section| section.to_owned()).collect(),
+            made: String::new(),
+        };
+        let first = report(&["## A\n\n1\n", "## B\n\n2\n"]).markdown("");
+        assert_eq!(first, "# P\n\n## A\n\n1\n\n## B\n\n2\n");
+        let second = report(&["## C\n\n3\n", "## A\n\n4\n"]).markdown(&first);
+        assert_eq!(second, "# P\n\n## A\n\n4\n\n## B\n\n2\n\n## C\n\n3\n");
+    }
+}

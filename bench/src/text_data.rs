@@ -102,8 +102,10 @@ pub fn snapshot(text: &Path) -> Result<PathBuf, Box<dyn Error>> {
     // The last three columns are of Darwin Core archives only.
     let snapshot: Vec<usize> = (0..download.schema().fields().len() - 3).collect();
     let schema = download.schema().project(&snapshot)?.into();
+    // By another writer, as the snapshots are: nothing in it is taken on trust.
     let properties: WriterProperties = parquet_file::writer_properties(1_000_000)
         .into_builder()
+        .set_created_by("parquet-mr version 1.12.3".to_owned())
         .set_compression(Compression::SNAPPY)
         .build();
     let unfinished = path.with_extension("unfinished");
