@@ -4,4 +4,6 @@
 //! in `Cargo.toml`. `cargo +nightly fuzz run TARGET` looks for new bytes; `cargo test --no-default-features`
 //! replays the seeds.
 
+pub mod index_file;
 pub mod occurrence;
+pub mod register;
