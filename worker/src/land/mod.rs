@@ -185,6 +185,7 @@ fn land_files(
         let options = ReadOptions {
             extra_columns: request.columns.clone(),
             batch_records: BATCH_RECORDS,
+            coded: true,
             threads: rayon::current_num_threads(),
             ..ReadOptions::default()
         };
@@ -205,10 +206,11 @@ fn land_files(
         checklist.get_or_insert_with(|| named.unwrap_or_else(|| metadata.checklist.clone()));
         doi = doi.or_else(|| metadata.doi.clone());
         records_declared = records_declared.or(metadata.records_declared);
+        let schema = download.schema();
         while let Some(batch) = download.next_batch()? {
             request.stop.check()?;
             progress.add(batch.num_rows() as u64);
-            parts.write(&batch)?;
+            parts.write(&schema, &batch)?;
         }
         total.add(download.finish()?, &file.uri)?;
     }

@@ -71,11 +71,12 @@ impl<'a> Parts<'a> {
         })
     }
 
-    pub(super) fn write(&mut self, batch: &RecordBatch) -> Result<(), StepError> {
+    /// Writes a batch of records of this schema; its texts may come with a dictionary.
+    pub(super) fn write(&mut self, schema: &SchemaRef, batch: &RecordBatch) -> Result<(), StepError> {
         let mut rest = self.pass(batch.clone());
         while rest.num_rows() > 0 {
             if self.open.is_none() {
-                self.open = Some(self.create(&rest.schema())?);
+                self.open = Some(self.create(schema)?);
             }
             let Some(part) = &mut self.open else { continue };
             let count = rest.num_rows().min(self.row_group_records - part.writer.open_rows());
