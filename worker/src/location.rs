@@ -115,6 +115,8 @@ impl Location {
     pub fn uri(&self) -> Result<SourceUri, StepError> {
         match self {
             Location::Local(path) => {
+                let path = std::path::absolute(path)
+                    .map_err(|error| StepError::invalid("source", format!("{}: {error}", path.display())))?;
                 let text = path
                     .to_str()
                     .ok_or_else(|| StepError::invalid("source", "found a path that is not UTF-8"))?;

@@ -10,7 +10,7 @@ use bisonflow_cloud::{Store, reference};
 use bisonflow_contract::StepError;
 use bisonflow_contract::document::{Plan, Tally};
 use bisonflow_contract::input::{MAX_ROW_GROUP_RECORDS, Options};
-use bisonflow_occurrence::Filters;
+use bisonflow_occurrence::{Filters, ReadSummary};
 use tokio::runtime::Handle;
 
 use crate::location::Location;
@@ -38,6 +38,8 @@ pub struct OnePassRequest {
 pub struct OnePassResult {
     /// What became of the records.
     pub tally: Tally,
+    /// What reading text came to; none for a Parquet file.
+    pub read: Option<ReadSummary>,
     /// The files, the annotated records first.
     pub files: Vec<PathBuf>,
 }
@@ -85,7 +87,7 @@ pub fn one_pass(request: &OnePassRequest, handle: &Handle) -> Result<OnePassResu
         counts_datasets: false,
         run_year: plan.run_year(),
     };
-    let OnePass { done, .. } =
+    let OnePass { done, read } =
         pool.install(|| annotate_file(&annotator, &request.source, &columns, order))?;
     let mut files = Vec::new();
     if let (Some(out), Some(file)) = (done.out, file) {
@@ -98,7 +100,7 @@ pub fn one_pass(request: &OnePassRequest, handle: &Handle) -> Result<OnePassResu
         handle.block_on(store.put(&key, content))?;
         files.push(request.out.join(key));
     }
-    Ok(OnePassResult { tally: done.tally, files })
+    Ok(OnePassResult { tally: done.tally, read, files })
 }
 
 fn annotator(store: &Store, plan: &Plan, handle: &Handle) -> Result<Annotator, StepError> {

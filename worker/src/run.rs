@@ -1,7 +1,8 @@
 //! `run`: the whole pipeline in one process, below one root.
 
+use std::fs::{File, TryLockError};
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use bisonflow_cloud::count::{PartStores, count_subsets};
@@ -61,6 +62,7 @@ pub fn run(request: &RunRequest, handle: &Handle) -> Result<RunResult, StepError
     // Bad reference data ends the run before anything is written.
     handle.block_on(reference::validate(&request.store, &plan.reference, plan.options()))?;
     let run = RunStore::new(&request.store, &plan.run_id);
+    let _held = Held::take(&run, &plan.run_id)?;
     match take(&run, &mut plan, handle)? {
         Taken::Finished(result) => return Ok(*result),
         Taken::Ours => {}
@@ -91,6 +93,36 @@ pub fn run(request: &RunRequest, handle: &Handle) -> Result<RunResult, StepError
     let subsets = handle.block_on(count_subsets(&PartStores::new(&request.store, []), &plan))?;
     annotate_all(&run, &plan, &landing, &subsets, request.threads, handle)?;
     summarize(&run, handle)
+}
+
+/// A run below a folder of this machine, held by this process; its end, however it comes, lets go of it.
+pub(crate) struct Held(Option<(PathBuf, File)>);
+
+impl Held {
+    pub(crate) fn take(run: &RunStore, run_id: &RunId) -> Result<Held, StepError> {
+        let folder = run.store().uri();
+        if folder.contains("://") {
+            return Ok(Held(None)); // plan.json is the lock
+        }
+        let path = Path::new(folder).join(format!(".{run_id}.lock"));
+        let wrong = |error: &dyn std::fmt::Display| StepError::invalid(path.display(), error);
+        let file = File::options().create(true).append(true).open(&path).map_err(|error| wrong(&error))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Held(Some((path, file)))),
+            Err(TryLockError::WouldBlock) => Err(StepError::RunTakenOver(format!(
+                "{folder}: another process is at work on run {run_id} there; wait for it to end, or choose another folder"
+            ))),
+            Err(TryLockError::Error(error)) => Err(wrong(&error)),
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some((path, _)) = &self.0 {
+            let _ = std::fs::remove_file(path); // what is left of it holds nothing
+        }
+    }
 }
 
 /// Merges the partial counts of a run whose subsets are all annotated, closes its ledger and writes its

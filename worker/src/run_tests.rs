@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use bisonflow_cloud::Store;
+use bisonflow_cloud::{RunStore, Store};
 use bisonflow_contract::input::Options;
 use bisonflow_contract::{ErrorName, StepError};
 use tokio::runtime::Runtime;
 
 use crate::location::Location;
-use crate::run::{RunRequest, RunResult, run};
+use crate::run::{Held, RunRequest, RunResult, run};
 
 const HEADER: &str =
     "gbifID\tdecimalLatitude\tdecimalLongitude\ttaxonKey\ttaxonRank\tcountryCode\tbasisOfRecord\n";
@@ -111,6 +111,19 @@ fn an_index_gives_the_same_as_building_it_or_is_refused() {
         assert_eq!(error.name(), ErrorName::BadReferenceData, "{error}");
         assert!(error.to_string().contains(word) && error.to_string().contains("reference push"), "{error}");
     }
+}
+
+#[test]
+fn a_run_is_made_by_one_process_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = RunStore::new(&Store::folder(folder.path()).unwrap(), &"upload-a".parse().unwrap());
+    let held = Held::take(&run, &"upload-a".parse().unwrap()).unwrap();
+    let error = Held::take(&run, &"upload-a".parse().unwrap()).err().unwrap();
+    assert_eq!(error.name().as_str(), "RunTakenOver", "{error}");
+    Held::take(&run, &"upload-b".parse().unwrap()).unwrap();
+    drop(held);
+    Held::take(&run, &"upload-a".parse().unwrap()).unwrap();
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::local_cloud::LocalCloud;
 use crate::venv::Venv;
 
 /// What a run leaves in the bucket.
-const RESULTS: [&str; 5] = ["runs/", "occurrences/", "annotated/", "summaries/", "csv/"];
+const RESULTS: [&str; 6] = ["runs/", "occurrences/", "annotated/", "summaries/", "statistics/", "csv/"];
 
 /// Arguments of `cargo xtask run`.
 #[derive(Args)]

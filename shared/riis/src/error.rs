@@ -90,6 +90,19 @@ pub enum RiisError {
         /// What was found, and for how many rows.
         found: String,
     },
+    /// A key that the Backbone cannot have.
+    #[error(
+        "{register}, line {line}: key {found:?}; expected the digits of a key of GBIF's Backbone, or nothing; did a \
+         program turn keys into other numbers?"
+    )]
+    NoBackboneKey {
+        /// The name of the register.
+        register: String,
+        /// Where the row begins.
+        line: u64,
+        /// The cell.
+        found: String,
+    },
     /// Keys of several checklists in one register.
     #[error(
         "{register}, line {line}: checklist {found}, but {first} before; resolve the register against one"

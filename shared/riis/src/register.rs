@@ -341,6 +341,27 @@ mod tests {
     }
 
     #[test]
+    fn lines_are_counted_by_their_breaks_whatever_these_are() {
+        let rows = "AK,Introduced,7,a\nL48,Invasive,8,b\nMars,Invasive,9,c\n";
+        let text = format!("locality,Introduced or Invasive,GBIF taxonKey,occurrenceID\n{rows}");
+        for text in [text.clone(), text.replace('\n', "\r\n"), text.replace("8,b\n", "8,b\n\n")] {
+            let line = 4 + u64::from(text.contains("\n\n"));
+            let found = sentence(text.as_bytes());
+            assert!(found.contains(&format!("line {line}: locality \"Mars\"")), "{found}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_the_backbone_cannot_have_is_no_key() {
+        for key in ["3120284.0", "abc", "6MB3T", "1,234"] {
+            let row = format!("L48,Introduced,\"{key}\",a\n");
+            let text = format!("locality,Introduced or Invasive,GBIF taxonKey,occurrenceID\n{row}");
+            let found = sentence(text.as_bytes());
+            assert!(found.contains(&format!("line 2: key {key:?}; expected the digits")), "{found}");
+        }
+    }
+
+    #[test]
     fn an_error_is_bad_reference_data() {
         let error = Register::read("riis.csv", b"").unwrap_err();
         assert_eq!(bisonflow_contract::StepError::from(error).name().as_str(), "BadReferenceData");

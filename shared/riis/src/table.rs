@@ -36,6 +36,7 @@ struct Columns {
 /// A register whose header is understood.
 pub(crate) struct Table<'a> {
     name: &'a str,
+    text: &'a [u8],
     reader: csv::Reader<&'a [u8]>,
     columns: Columns,
     assessment_column: String,
@@ -50,7 +51,7 @@ impl<'a> Table<'a> {
             reader.headers().map_err(|source| RiisError::Csv { register: name.into(), source })?.clone();
         let columns = Columns::find(name, &header)?;
         let assessment_column = header[columns.assessment].to_string();
-        Ok(Table { name, reader, columns, assessment_column })
+        Ok(Table { name, text: text.as_bytes(), reader, columns, assessment_column })
     }
 
     /// Whether the keys are those of a resolved register.
@@ -74,9 +75,20 @@ impl<'a> Table<'a> {
         Ok(())
     }
 
+    /// The line that a row begins on. The reader counts the line break before it as part of it, where that is of
+    /// two bytes.
+    fn line(&self, record: &StringRecord) -> u64 {
+        let Some(position) = record.position() else { return 0 };
+        let begin = usize::try_from(position.byte()).ok();
+        let breaks = begin.and_then(|begin| self.text.get(begin..)).unwrap_or_default();
+        let breaks =
+            breaks.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).filter(|&&byte| byte == b'\n');
+        position.line() + breaks.count() as u64
+    }
+
     fn row<'r>(&self, record: &'r StringRecord) -> Result<Row<'r>, RiisError> {
         let register = || self.name.to_string();
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = self.line(record);
         let locality = &record[self.columns.locality];
         let region = RiisRegion::from_locality(locality).ok_or_else(|| RiisError::UnknownLocality {
             register: register(),
@@ -97,6 +109,10 @@ impl<'a> Table<'a> {
         let key = crate::register::key(Some(&record[self.columns.key]));
         let checklist = self.columns.checklist.map(|column| &record[column]).filter(|cell| !cell.is_empty());
         let checklist = checklist.map(|cell| Checklist::from(cell.to_string()));
+        let is_backbone = checklist.as_ref().is_none_or(Checklist::is_backbone);
+        if let Some(key) = key.filter(|key| is_backbone && !key.bytes().all(|byte| byte.is_ascii_digit())) {
+            return Err(RiisError::NoBackboneKey { register: register(), line, found: key.into() });
+        }
         let name = self.columns.scientific_name.map(|column| &record[column]);
         let scientific_name = name.filter(|name| !name.is_empty());
         Ok(Row { line, region, assessment, occurrence_id, scientific_name, key, checklist })

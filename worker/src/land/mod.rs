@@ -90,7 +90,11 @@ pub fn land(request: &LandRequest<'_>, handle: &Handle) -> Result<Landing, StepE
         }
         handle.block_on(run.store().delete([layout.landing()]))?;
     }
-    run.store().delete_unfinished(&layout.partition(OCCURRENCES))?;
+    let written = [layout.landing_checkpoint(), layout.rejects()];
+    let folders = written.iter().filter_map(|key| Some(key.rsplit_once('/')?.0));
+    for folder in [layout.partition(OCCURRENCES).as_str(), &layout.folder()].into_iter().chain(folders) {
+        run.store().delete_unfinished(folder)?;
+    }
     let pool = pool(request.threads)?;
     for beginning in 0..BEGINNINGS {
         let files = request.location.files(handle)?;

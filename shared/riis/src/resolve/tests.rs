@@ -303,8 +303,12 @@ L48,\"Odd, \"\"name\"\"\",,Species,invasive (category D2),Plantae,1,p5,,,,,no_an
 
     // Resolving what is resolved replaces what was added, against whichever checklist.
     let again = Sheet::read("annotated.csv", &resolved.annotated).unwrap();
-    let again = again.write(&replies, &Checklist::backbone(), &Rules::default()).unwrap();
-    assert_eq!(String::from_utf8(again.annotated).unwrap(), expected.replace(",col\n", ",backbone\n"));
+    let other = "2d59e5db-57ad-41ff-97d6-11f5fb264527";
+    let again = again.write(&replies, &Checklist::from(other.to_owned()), &Rules::default()).unwrap();
+    assert_eq!(
+        String::from_utf8(again.annotated).unwrap(),
+        expected.replace(",col\n", &format!(",{other}\n"))
+    );
 }
 
 #[test]
