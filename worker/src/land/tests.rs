@@ -135,14 +135,14 @@ fn a_source_that_changes_is_landed_from_its_beginning() {
     let server = Arc::new(std::sync::OnceLock::<FileServer>::new());
     let (in_faults, content) = (Arc::clone(&server), new.clone());
     let started = FileServer::start("a.zip", old, move |number| {
-        if number == 9 {
+        if number == 5 {
             in_faults.get()?.replace(content.clone());
         }
         None
     });
     let server = server.get_or_init(|| started);
     let landed = land_from(&server.url, &folder.path().join("out"), &runtime, Stop::default()).unwrap();
-    assert!(server.asked() > 10);
+    assert!(server.asked() > 6);
     assert_eq!((landed.records.landed, landed.source.etag.as_deref()), (4000, Some("v1")));
     assert_eq!((landed.source.bytes, landed.source_identity), (new.len() as u64, None));
 }
@@ -152,7 +152,7 @@ fn a_source_that_fails_for_good_leaves_nothing() {
     let (runtime, folder) = (Runtime::new().unwrap(), tempfile::tempdir().unwrap());
     let out = folder.path().join("out");
     let server =
-        FileServer::start("a.zip", download(60_000, 1), |number| (number > 8).then_some(Fault::Gone));
+        FileServer::start("a.zip", download(60_000, 1), |number| (number > 5).then_some(Fault::Gone));
     let error = land_from(&server.url, &out, &runtime, Stop::default()).unwrap_err();
     assert_eq!(error.name(), ErrorName::DownloadNotAvailable, "{error}");
     assert!(!out.join("runs").exists() && !out.join("occurrences").exists());
