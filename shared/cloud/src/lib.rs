@@ -20,7 +20,6 @@ pub mod species_match;
 pub mod store;
 pub mod summarize;
 pub mod tokens;
-pub mod upload;
 
 mod ranged_file;
 

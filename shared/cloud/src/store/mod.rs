@@ -1,5 +1,7 @@
 //! Objects below a root: a bucket, a folder, or memory.
 
+mod upload;
+
 use std::path::Path as FsPath;
 use std::sync::Arc;
 
@@ -12,14 +14,12 @@ use object_store::memory::InMemory;
 use object_store::multipart::MultipartStore;
 use object_store::path::Path;
 use object_store::{
-    Attribute, Attributes, GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutMultipartOptions,
-    PutOptions, PutPayload, UpdateVersion,
+    Attribute, GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload,
+    UpdateVersion,
 };
 
-use crate::upload::{KnownUpload, Upload};
+pub use upload::Upload;
 
-/// The length of the parts of a long object.
-const PART_BYTES: usize = 10 * 1024 * 1024;
 /// How much of a long object is asked for at once, bytes, and how many such requests are on their way.
 const PIECE_BYTES: u64 = 8 << 20;
 const PIECES_IN_FLIGHT: usize = 8;
@@ -277,113 +277,6 @@ impl Store {
     pub async fn put(&self, key: &str, content: impl Into<PutPayload> + Send) -> Result<(), StepError> {
         self.objects.put(&path(key)?, content.into()).await.map_err(|error| self.failed(key, error))?;
         Ok(())
-    }
-
-    /// Writes an object, whole or not at all, from pieces that are made as they are sent: what is too long for
-    /// memory. A short one is put like any other, a long one in parts of 10 MB.
-    ///
-    /// # Errors
-    /// The first of the pieces; else as [`Store::get`].
-    pub async fn put_pieces<E>(
-        &self,
-        key: &str,
-        pieces: impl Iterator<Item = Result<Vec<u8>, E>>,
-    ) -> Result<(), StepError>
-    where
-        StepError: From<E>,
-    {
-        self.put_pieces_with(key, Attributes::new(), pieces).await
-    }
-
-    /// The same; the SHA-256 of the content, in hexadecimal digits, is kept beside it for [`Store::stat`]. A folder
-    /// cannot do that.
-    ///
-    /// # Errors
-    /// As [`Store::put_pieces`].
-    pub async fn put_pieces_with_sha256<E>(
-        &self,
-        key: &str,
-        sha256: &str,
-        pieces: impl Iterator<Item = Result<Vec<u8>, E>>,
-    ) -> Result<(), StepError>
-    where
-        StepError: From<E>,
-    {
-        let attributes = Attributes::from_iter([(SHA256, sha256.to_owned())]);
-        self.put_pieces_with(key, attributes, pieces).await
-    }
-
-    async fn put_pieces_with<E>(
-        &self,
-        key: &str,
-        attributes: Attributes,
-        pieces: impl Iterator<Item = Result<Vec<u8>, E>>,
-    ) -> Result<(), StepError>
-    where
-        StepError: From<E>,
-    {
-        let (at, mut content, mut upload) = (path(key)?, Vec::new(), None);
-        let failed = |error| self.failed(key, error);
-        let sent = async {
-            for piece in pieces {
-                content.extend(piece?);
-                if content.len() >= PART_BYTES {
-                    if upload.is_none() {
-                        let options =
-                            PutMultipartOptions { attributes: attributes.clone(), ..Default::default() };
-                        upload = Some(self.objects.put_multipart_opts(&at, options).await.map_err(failed)?);
-                    }
-                    if let Some(upload) = &mut upload {
-                        let part = std::mem::take(&mut content);
-                        upload.put_part(part.into()).await.map_err(failed)?;
-                    }
-                }
-            }
-            match &mut upload {
-                None => {
-                    let content = std::mem::take(&mut content).into();
-                    let options = PutOptions { attributes: attributes.clone(), ..PutOptions::default() };
-                    self.objects.put_opts(&at, content, options).await.map_err(failed).map(|_| ())
-                }
-                Some(upload) => {
-                    upload.put_part(std::mem::take(&mut content).into()).await.map_err(failed)?;
-                    upload.complete().await.map_err(failed).map(|_| ())
-                }
-            }
-        };
-        let sent = sent.await;
-        if let (Err(_), Some(upload)) = (&sent, &mut upload) {
-            // What this leaves behind, the bucket's rule for incomplete uploads deletes.
-            let _ = upload.abort().await;
-        }
-        sent
-    }
-
-    /// Begins to write an object in parts (but for the last, of 5 MiB or more each).
-    ///
-    /// # Errors
-    /// As [`Store::get`].
-    pub async fn begin_upload(&self, key: &str) -> Result<Upload, StepError> {
-        let (path, failed) = (path(key)?, |error| self.failed(key, error));
-        let Some(store) = &self.uploads else {
-            let parts = self.objects.put_multipart(&path).await.map_err(failed)?;
-            return Ok(Upload { id: None, parts });
-        };
-        let id = store.create_multipart(&path).await.map_err(failed)?;
-        let parts = KnownUpload::new(Arc::clone(store), path, id.clone());
-        Ok(Upload { id: Some(id), parts: Box::new(parts) })
-    }
-
-    /// Ends an upload that nobody will complete; one that is over is no error.
-    ///
-    /// # Errors
-    /// As [`Store::get`].
-    pub async fn abort_upload(&self, key: &str, id: &str) -> Result<(), StepError> {
-        let Some(store) = &self.uploads else { return Ok(()) };
-        match store.abort_multipart(&path(key)?, &id.to_owned()).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(self.failed(key, error)),
-        }
     }
 
     /// Writes an object only if there is none (`If-None-Match: *`).
