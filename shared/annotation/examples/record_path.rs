@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use arrow::array::{ArrayRef, Float64Array, Int32Array, RecordBatch, StringArray};
 use arrow::datatypes::SchemaRef;
-use bisonflow_annotation::{Annotator, Order, Pass, RecordFile};
+use bisonflow_annotation::{Annotator, LocalFile, Order, Pass, RecordFile};
 use bisonflow_contract::input::Options;
 use bisonflow_occurrence::Filters;
 use bisonflow_occurrence::parquet_file::{RecordWriter, writer_properties};
@@ -242,7 +242,7 @@ fn main() {
         });
         for path in &files {
             let name = path.file_stem().unwrap().to_str().unwrap();
-            let file = || RecordFile::open(File::open(path).unwrap(), "in").unwrap();
+            let file = || RecordFile::open(LocalFile::new(File::open(path).unwrap()).unwrap(), "in").unwrap();
             rate(&format!("{name}, counts only"), records, || {
                 let file = file();
                 let mut pass = Pass::new(&annotator, &schema, order::<io::Sink>(&summaries, None)).unwrap();

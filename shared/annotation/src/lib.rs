@@ -11,6 +11,7 @@ mod counting;
 mod datasets;
 mod distinct;
 mod groups;
+mod local_file;
 mod one_pass;
 mod pass;
 mod record_file;
@@ -33,6 +34,7 @@ use bisonflow_occurrence::filter::Filters;
 use bisonflow_region::{Index, LayersConfig};
 use bisonflow_riis::Register;
 
+pub use local_file::{LocalFile, LocalRead};
 pub use one_pass::{CORE_COLUMNS, Columns, OnePass, annotate_download, annotate_file};
 pub use pass::{Done, Order, Pass};
 pub use record_file::{RecordFile, footer_options};

@@ -12,7 +12,7 @@ use bisonflow_contract::StepError;
 use bisonflow_occurrence::{Download, ReadOptions, ReadSummary, schema};
 
 use crate::pass::{Done, Order, Pass};
-use crate::{Annotator, RecordFile};
+use crate::{Annotator, LocalFile, RecordFile};
 
 /// The columns of the core set: enough to annotate, to count and to find a record again.
 pub const CORE_COLUMNS: [&str; 18] = [
@@ -105,7 +105,7 @@ pub fn annotate_file<W: Write + Send>(
     let is_parquet = file.read_exact(&mut magic).is_ok() && &magic == b"PAR1";
     let table = columns.table()?;
     if is_parquet {
-        let file = RecordFile::open(file, &name)?;
+        let file = RecordFile::open(LocalFile::new(file).map_err(failed)?, &name)?;
         let mut pass = Pass::new(annotator, &table, order)?;
         for group in 0..file.row_groups() {
             pass.row_group(&file, group)?;
