@@ -9,7 +9,7 @@ mod chunk;
 mod hybrid;
 mod number;
 mod text;
-mod texts;
+pub(crate) mod texts;
 mod writer;
 
 use parquet::basic::{Compression, ZstdLevel};

@@ -31,7 +31,7 @@ impl Texts {
     pub fn code(&mut self, text: &str) -> u32 {
         let Texts { all, ends, table } = self;
         let hash = hash(text.as_bytes());
-        if let Some(&code) = table.find(hash, |&code| bytes(all, ends, code) == text.as_bytes()) {
+        if let Some(&code) = table.find(hash, |&code| is_equal(bytes(all, ends, code), text.as_bytes())) {
             return code;
         }
         let code = u32::try_from(ends.len()).ok().filter(|&code| code != NO_TEXT);
@@ -102,6 +102,26 @@ fn hash(text: &[u8]) -> u64 {
     hasher.finish()
 }
 
+/// Whether two texts are the same. Most are short and of a length that is not known beforehand: comparing them here
+/// is quicker than a call that first finds out how it is best done.
+#[inline(always)]
+pub(crate) fn is_equal(one: &[u8], other: &[u8]) -> bool {
+    fn ends<const N: usize>(one: &[u8], other: &[u8]) -> Option<bool> {
+        let firsts = one.first_chunk::<N>()? == other.first_chunk::<N>()?;
+        Some(firsts & (one.last_chunk::<N>()? == other.last_chunk::<N>()?))
+    }
+    if one.len() != other.len() {
+        return false;
+    }
+    if one.len() > 16 {
+        let ((pieces, _), (others, _)) = (one.as_chunks::<16>(), other.as_chunks::<16>());
+        return one.last_chunk::<16>() == other.last_chunk::<16>()
+            && pieces.iter().zip(others).all(|(piece, other)| piece == other);
+    }
+    let by_ends = ends::<8>(one, other).or_else(|| ends::<4>(one, other)).or_else(|| ends::<2>(one, other));
+    by_ends.unwrap_or_else(|| one.first() == other.first())
+}
+
 /// Whether two arrays are the same memory: such as the dictionaries of batches of one column chunk.
 pub fn is_same(one: &StringArray, other: &StringArray) -> bool {
     let nulls = |array: &StringArray| array.nulls().map(|nulls| nulls.buffer().as_ptr());
@@ -109,4 +129,28 @@ pub fn is_same(one: &StringArray, other: &StringArray) -> bool {
         && one.value_data().as_ptr() == other.value_data().as_ptr()
         && one.value_offsets().as_ptr() == other.value_offsets().as_ptr()
         && nulls(one) == nulls(other)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{prop_assert_eq, proptest};
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn equal_is_what_slices_call_equal(
+            text in proptest::collection::vec(0u8..3, 0..80),
+            at in 0usize..80,
+            with in 0u8..3,
+            cut in 0usize..3,
+        ) {
+            let mut other = text.clone();
+            if let Some(byte) = other.get_mut(at) {
+                *byte = with;
+            }
+            other.truncate(other.len().saturating_sub(cut));
+            prop_assert_eq!(is_equal(&text, &other), text == other);
+        }
+    }
 }

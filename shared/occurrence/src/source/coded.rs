@@ -4,6 +4,7 @@ use arrow::array::{DictionaryArray, Int32Array, StringArray};
 use arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::Int32Type;
 
+use crate::parquet_file::texts::is_equal;
 use crate::value;
 
 /// A column is looked at once it has so many rows: it goes on without a dictionary if more than three of four are
@@ -47,7 +48,7 @@ impl Coded {
             let code = match cell {
                 [] => NULL,
                 [b'"', ..] => self.code(value::unquote(&text[start..end]).as_bytes()),
-                _ if self.last != NULL && self.text(self.last) == cell => self.last,
+                _ if self.last != NULL && is_equal(self.text(self.last), cell) => self.last,
                 _ => self.code(cell),
             };
             self.nulls += usize::from(code == NULL);
@@ -85,7 +86,7 @@ impl Coded {
             if code == FREE {
                 break;
             }
-            if other == tag && self.text(code as i32) == cell {
+            if other == tag && is_equal(self.text(code as i32), cell) {
                 self.last = code as i32;
                 return self.last;
             }

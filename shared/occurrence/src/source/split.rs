@@ -4,6 +4,12 @@
 //! beside a wanted field are looked up in the mask, so that a row of 257 columns of which 18 are wanted costs
 //! little more than looking at its bytes once. All tabs are counted, hence the number of fields is exact.
 
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::{
+    __m256i, __m512i, _mm256_cmpeq_epi8, _mm256_movemask_epi8, _mm256_set_epi64x, _mm256_set1_epi8,
+    _mm512_cmpeq_epi8_mask, _mm512_set_epi64, _mm512_set1_epi8, _pdep_u64,
+};
+
 use wide::u8x16;
 
 const CHUNK_BYTES: usize = 64;
@@ -45,9 +51,36 @@ pub(super) struct Field {
 pub(super) struct Splitter {
     /// The tabs that are looked up, by their number in the row, in order; then one that no row has.
     ordinals: Vec<u32>,
-    /// Whether the processor has the features that [`split_fast`] needs.
+    with: Instructions,
+}
+
+/// What the processor was found to have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Instructions {
+    /// All that [`split_avx512`] needs.
     #[cfg(target_arch = "x86_64")]
-    fast: bool,
+    Avx512,
+    /// All that [`split_avx2`] needs.
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    /// What every processor of its kind has.
+    Portable,
+}
+
+impl Instructions {
+    fn of_this_processor() -> Instructions {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("bmi1")
+            && is_x86_feature_detected!("popcnt")
+        {
+            let wider = is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("bmi2");
+            return if wider { Instructions::Avx512 } else { Instructions::Avx2 };
+        }
+        Instructions::Portable
+    }
 }
 
 /// The rows of a block, split. Of every row it keeps marks: one before its first byte, then the places of the
@@ -67,13 +100,7 @@ impl Splitter {
         ordinals.sort_unstable();
         ordinals.dedup();
         ordinals.push(u32::MAX);
-        Splitter {
-            ordinals,
-            #[cfg(target_arch = "x86_64")]
-            fast: is_x86_feature_detected!("avx2")
-                && is_x86_feature_detected!("bmi1")
-                && is_x86_feature_detected!("popcnt"),
-        }
+        Splitter { ordinals, with: Instructions::of_this_processor() }
     }
 
     /// Where a field is, if it is among the wanted ones.
@@ -94,20 +121,21 @@ impl Splitter {
         if rows.marks.len() < lines * rows.stride {
             rows.marks.resize(lines * rows.stride, 0);
         }
-        #[cfg(target_arch = "x86_64")]
-        if self.fast {
+        match self.with {
+            #[cfg(target_arch = "x86_64")]
             #[expect(
                 unsafe_code,
                 reason = "the only way to call code made for a processor found at run time"
             )]
-            // SAFETY: `fast` is set only where the processor was found to have the features that
-            // `split_fast` is compiled for; apart from them it is safe code.
-            unsafe {
-                split_fast(&self.ordinals, block, rows)
-            };
-            return;
+            // SAFETY: found are only features that the processor has; they are those that `split_avx512` and
+            // `split_avx2` are compiled for. Apart from them these are safe code.
+            Instructions::Avx512 => unsafe { split_avx512(&self.ordinals, block, rows) },
+            #[cfg(target_arch = "x86_64")]
+            #[expect(unsafe_code, reason = "as above")]
+            // SAFETY: as above.
+            Instructions::Avx2 => unsafe { split_avx2(&self.ordinals, block, rows) },
+            Instructions::Portable => split_with(positions, without_lowest, &self.ordinals, block, rows),
         }
-        split_with(&self.ordinals, block, rows);
     }
 }
 
@@ -140,15 +168,52 @@ fn range(marks: &[u32], field: Field) -> (usize, usize) {
     (start.min(end), end)
 }
 
-/// [`split_with`], compiled for processors with instructions to count bits and to find the lowest one.
+/// [`split_with`], compiled for processors that compare 64 bytes at a time.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx2,bmi1,bmi2,popcnt")]
+fn split_avx512(ordinals: &[u32], block: &[u8], rows: &mut Rows) {
+    let positions = |chunk: &[u8; CHUNK_BYTES], byte: u8| {
+        let [a, b, c, d, e, f, g, h] = words(chunk);
+        let chunk: __m512i = _mm512_set_epi64(h, g, f, e, d, c, b, a);
+        _mm512_cmpeq_epi8_mask(chunk, _mm512_set1_epi8(byte.cast_signed()))
+    };
+    // The bits of `mask` from that of this number on; processors with AVX-512 are quick at it.
+    let without_lowest = |mask: u64, count: u32| _pdep_u64(u64::MAX << count, mask);
+    split_with(positions, without_lowest, ordinals, block, rows);
+}
+
+/// [`split_with`], compiled for processors that compare 32 bytes at a time.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,bmi1,popcnt")]
-fn split_fast(ordinals: &[u32], block: &[u8], rows: &mut Rows) {
-    split_with(ordinals, block, rows);
+fn split_avx2(ordinals: &[u32], block: &[u8], rows: &mut Rows) {
+    let positions = |chunk: &[u8; CHUNK_BYTES], byte: u8| {
+        let [a, b, c, d, e, f, g, h] = words(chunk);
+        let halves: [__m256i; 2] = [_mm256_set_epi64x(d, c, b, a), _mm256_set_epi64x(h, g, f, e)];
+        let masks = halves.map(|half| {
+            let same = _mm256_cmpeq_epi8(half, _mm256_set1_epi8(byte.cast_signed()));
+            u64::from(_mm256_movemask_epi8(same).cast_unsigned())
+        });
+        masks[0] | masks[1] << 32
+    };
+    split_with(positions, without_lowest, ordinals, block, rows);
+}
+
+/// The bytes as they lie, for instructions that take them eight at a time.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn words(chunk: &[u8; CHUNK_BYTES]) -> [i64; 8] {
+    let (words, _) = chunk.as_chunks::<8>();
+    std::array::from_fn(|place| i64::from_le_bytes(words[place]))
 }
 
 #[inline(always)]
-fn split_with(ordinals: &[u32], block: &[u8], rows: &mut Rows) {
+fn split_with(
+    positions: impl Fn(&[u8; CHUNK_BYTES], u8) -> u64,
+    without_lowest: impl Fn(u64, u32) -> u64,
+    ordinals: &[u32],
+    block: &[u8],
+    rows: &mut Rows,
+) {
     let stride = rows.stride;
     let (chunks, rest) = block.as_chunks::<CHUNK_BYTES>();
     let mut last = [0; CHUNK_BYTES];
@@ -170,9 +235,7 @@ fn split_with(ordinals: &[u32], block: &[u8], rows: &mut Rows) {
             let tabs_now = tabs_before + of_row.count_ones();
             let mut left = of_row;
             while ordinals[marked] < tabs_now {
-                for _ in tabs_before..ordinals[marked] {
-                    left &= left.wrapping_sub(1);
-                }
+                left = without_lowest(left, ordinals[marked] - tabs_before);
                 tabs_before = ordinals[marked];
                 row[marked + 1] = base + left.trailing_zeros();
                 marked += 1;
@@ -213,6 +276,15 @@ fn finish(block: &[u8], row: &mut [u32], marked: usize, mut span: Span) -> Span 
     span
 }
 
+/// The mask without so many of its lowest bits, fewer than it has.
+#[inline(always)]
+fn without_lowest(mut mask: u64, count: u32) -> u64 {
+    for _ in 0..count {
+        mask &= mask.wrapping_sub(1);
+    }
+    mask
+}
+
 /// A bit for every byte of the chunk that is `byte`, the first one lowest.
 #[inline(always)]
 fn positions(chunk: &[u8; CHUNK_BYTES], byte: u8) -> u64 {
@@ -228,7 +300,7 @@ fn positions(chunk: &[u8; CHUNK_BYTES], byte: u8) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::{ProptestConfig, any, prop_assert_eq, proptest};
+    use proptest::prelude::{ProptestConfig, prop_assert_eq, proptest};
 
     use super::*;
 
@@ -258,22 +330,29 @@ mod tests {
         block.split_inclusive(|&byte| byte == b'\n').map(one).collect()
     }
 
+    /// All that this processor can do.
+    fn instructions() -> Vec<Instructions> {
+        let best = Instructions::of_this_processor();
+        #[cfg(target_arch = "x86_64")]
+        if best == Instructions::Avx512 {
+            return vec![best, Instructions::Avx2, Instructions::Portable];
+        }
+        vec![best, Instructions::Portable]
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(400))]
         #[test]
         fn wanted_fields_are_those_of_a_plain_split(
             letters in proptest::collection::vec(proptest::sample::select(&b"\t\t\t\n\rab\0\xff"[..]), 0..400),
             wanted in proptest::collection::btree_set(0usize..30, 0..6),
-            portable in any::<bool>(),
         ) {
             let wanted: Vec<usize> = wanted.into_iter().collect();
             let mut splitter = Splitter::new(&wanted);
-            #[cfg(target_arch = "x86_64")]
-            if portable {
-                splitter.fast = false;
+            for with in instructions() {
+                splitter.with = with;
+                prop_assert_eq!(cells(&splitter, &letters, &wanted), expected(&letters, &wanted), "{:?}", with);
             }
-            let _ = (&mut splitter, portable);
-            prop_assert_eq!(cells(&splitter, &letters, &wanted), expected(&letters, &wanted));
         }
     }
 }
