@@ -22,8 +22,8 @@ pub(super) struct TextColumn {
     pages: Pages,
     /// The texts of the chunk, also after it went on without a dictionary.
     dictionary: Texts,
-    /// How often each text of the dictionary was met while a page is looked over; and those that were.
-    met: Vec<u32>,
+    /// How often each text of the dictionary was met while a page is looked over, in four parts; and those that were.
+    met: Vec<[u32; 4]>,
     distinct: Vec<u32>,
     /// What is needed of each text of the dictionary to find the bounds of a page.
     heads: Vec<Head>,
@@ -179,32 +179,33 @@ impl TextColumn {
     /// Appends to a page with codes, if all of them are known.
     fn push_known(&mut self, codes: &[u32], known: &[u32]) -> bool {
         let before = self.codes.len();
-        self.codes.resize(before + codes.len(), 0);
-        // Written always, and kept unless it is null: no branch to guess wrong.
+        self.codes.extend(codes.iter().map(|&code| known[code as usize]));
         let own = &mut self.codes[before..];
-        let (mut count, mut are_known) = (0, true);
-        self.valid.clear();
-        for codes in codes.chunks(64) {
-            let mut valid = 0u64;
-            for (row, &code) in codes.iter().enumerate() {
-                let code = known[code as usize];
-                own[count] = code;
-                count += usize::from(code != NULL);
-                valid |= u64::from(code != NULL) << row;
-                are_known &= code != UNKNOWN;
-            }
-            self.valid.extend_from_slice(&valid.to_le_bytes());
+        // What is no code is greater than all codes.
+        let greatest = own.iter().fold(0, |greatest, &code| greatest.max(code));
+        if greatest < NULL {
+            self.pages.valid().append_n(codes.len(), true);
+            return true;
         }
-        if !are_known {
+        if own.contains(&UNKNOWN) {
             self.codes.truncate(before);
             return false;
         }
-        self.codes.truncate(before + count);
-        if count == codes.len() {
-            self.pages.valid().append_n(count, true);
-        } else {
-            self.pages.valid().append_packed_range(0..codes.len(), &self.valid);
+        self.valid.clear();
+        let mut count = 0;
+        for from in (0..own.len()).step_by(64) {
+            let mut valid = 0u64;
+            for row in 0..64.min(own.len() - from) {
+                // Written always, and kept unless it is null: no branch to guess wrong.
+                let code = own[from + row];
+                own[count] = code;
+                count += usize::from(code != NULL);
+                valid |= u64::from(code != NULL) << row;
+            }
+            self.valid.extend_from_slice(&valid.to_le_bytes());
         }
+        self.codes.truncate(before + count);
+        self.pages.valid().append_packed_range(0..codes.len(), &self.valid);
         true
     }
 
@@ -258,23 +259,42 @@ impl TextColumn {
         self.codes.clear();
     }
 
-    fn end_coded_page(&mut self) -> Result<()> {
-        self.met.resize(self.dictionary.len(), 0);
+    /// Counts how often each text of the dictionary is in the page, and which are.
+    fn look_over(&mut self) {
+        self.met.resize(self.dictionary.len(), [0; 4]);
         self.distinct.clear();
-        for &code in &self.codes {
-            let met = &mut self.met[code as usize];
-            if *met == 0 {
-                self.distinct.push(code);
+        if self.dictionary.len() > self.codes.len() / 4 {
+            for &code in &self.codes {
+                let [met, ..] = &mut self.met[code as usize];
+                if *met == 0 {
+                    self.distinct.push(code);
+                }
+                *met += 1;
             }
-            *met += 1;
+            return;
         }
+        // Few texts, which often follow themselves: a count need not wait for the one before.
+        let (fours, rest) = self.codes.as_chunks::<4>();
+        for codes in fours {
+            for (lane, &code) in codes.iter().enumerate() {
+                self.met[code as usize][lane] += 1;
+            }
+        }
+        rest.iter().for_each(|&code| self.met[code as usize][0] += 1);
+        let met = (0..).zip(&self.met).filter(|(_, met)| **met != [0; 4]);
+        self.distinct.extend(met.map(|(code, _)| code));
+    }
+
+    fn end_coded_page(&mut self) -> Result<()> {
+        self.look_over();
         for code in self.heads.len()..self.dictionary.len() {
             self.heads.push(Head::of(self.dictionary.text(code as u32)));
         }
         let (mut text_bytes, mut least, mut greatest) = (0, u64::MAX, 0);
         for &code in &self.distinct {
             let head = self.heads[code as usize];
-            text_bytes += head.length as usize * std::mem::take(&mut self.met[code as usize]) as usize;
+            let met: u32 = std::mem::take(&mut self.met[code as usize]).iter().sum();
+            text_bytes += head.length as usize * met as usize;
             (least, greatest) = (least.min(head.bytes), greatest.max(head.bytes));
         }
         let (heads, distinct, dictionary) = (&self.heads, &self.distinct, &self.dictionary);
