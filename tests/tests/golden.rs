@@ -11,6 +11,9 @@ use bisonflow_contract::document::{
 use bisonflow_contract::input::{
     FilterName, FilterSetting, Input, Market, Options, Origin, RiisChoice, SourceUri,
 };
+use bisonflow_contract::publication::{
+    Comparability, ComparedLayer, Current, Publication, PublicationState, Publications,
+};
 use bisonflow_contract::{
     CheckAction, Checklist, ErrorName, RunId, RunRef, StepError, add_annotation_fields, count_subsets,
     launch_spot_downloader, plan_run, resolve_riis, start_crawler, submit_batch_job, summarize_run,
@@ -87,6 +90,21 @@ fn reference() -> Reference {
         index: Some(pin("regions.index")),
         riis: Some(pin("riis.csv")),
         riis_resolved_from: None,
+    }
+}
+
+fn comparability() -> Comparability {
+    let words = [
+        (FilterName::Country, "countrycode US, or blank"),
+        (FilterName::GeospatialIssue, "no geospatial issue"),
+    ];
+    Comparability {
+        source_kind: SourceKind::Dwca,
+        predicate_sha256: Some(pin("").sha256),
+        filters: words.map(|(name, words)| (name, words.to_owned())).into(),
+        checklist: Checklist::backbone(),
+        layers: vec![ComparedLayer { name: "county".into(), vintage: "2017".into(), sha256: pin("").sha256 }],
+        riis_sha256: Some(pin("").sha256),
     }
 }
 
@@ -297,6 +315,7 @@ fn documents() -> Vec<Example> {
                     license: Some("http://creativecommons.org/licenses/by-nc/4.0/legalcode".into()),
                     format: Some("DWCA".into()),
                     checklist: None,
+                    predicate: Some(json!({"type": "equals", "key": "COUNTRY", "value": "US"})),
                     created: Some("2023-10-02T14:18:28.123+00:00".into()),
                     bytes: Some(88_123),
                     records: Some(600),
@@ -389,6 +408,7 @@ fn documents() -> Vec<Example> {
                 version: "0.1.0".into(),
                 finished_at: moment("2026-09-02T04:20:00Z"),
                 reference: reference(),
+                comparability: comparability(),
                 tables: BTreeMap::from([(
                     "annotated".into(),
                     Table {
@@ -398,6 +418,23 @@ fn documents() -> Vec<Example> {
                     },
                 )]),
                 notes: vec!["layer county is of 1:10M: demonstration geometry".into()],
+            },
+        ),
+        example(
+            "latest",
+            &Publications {
+                current: Some(Current {
+                    run_id: run_id(),
+                    generation: 1,
+                    since: moment("2026-09-02T04:21:00Z"),
+                }),
+                history: vec![Publication {
+                    run_id: run_id(),
+                    generation: 1,
+                    published_at: moment("2026-09-02T04:21:00Z"),
+                    state: PublicationState::Published,
+                    comparability: comparability(),
+                }],
             },
         ),
     ]

@@ -46,6 +46,7 @@ struct About {
 struct AboutRequest {
     format: Option<String>,
     checklist_key: Option<String>,
+    predicate: Option<serde_json::Value>,
 }
 
 impl GbifDownloads {
@@ -118,6 +119,7 @@ impl GbifDownloads {
             license: about.license,
             format: about.request.format,
             checklist: about.request.checklist_key.map(Checklist::from),
+            predicate: about.request.predicate,
             created: about.created,
             bytes: known(about.size),
             records: known(about.total_records),
@@ -246,6 +248,7 @@ mod tests {
             (found.format.as_deref(), found.checklist),
             (Some("DWCA"), Some(Checklist::from("col".to_owned())))
         );
+        assert_eq!(found.predicate, Some(serde_json::json!({"type": "equals"})));
         assert_eq!(
             found.citation.as_deref(),
             Some("GBIF.org (2 October 2023) GBIF Occurrence Download https://doi.org/10.15468/dl.abcdef")

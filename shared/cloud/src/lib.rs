@@ -11,6 +11,7 @@ pub mod gbif_download;
 pub mod http;
 pub mod job_queue;
 pub mod names;
+pub mod publications;
 pub mod reference;
 pub mod region_list;
 pub mod report;

@@ -38,10 +38,7 @@ impl RunStore {
     /// # Errors
     /// As [`Store::get`], or [`StepError::Internal`] if it is not what it should be.
     pub async fn read<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, StepError> {
-        let Some(content) = self.store.get(key).await? else { return Ok(None) };
-        serde_json::from_slice(&content)
-            .map(Some)
-            .map_err(|error| StepError::Internal(format!("{}: {error}", self.store.uri_of(key))))
+        read(&self.store, key).await
     }
 
     /// Writes a document.
@@ -163,6 +160,17 @@ impl RunStore {
     pub async fn subset_failure(&self, subset: usize) -> Result<Option<SubsetFailure>, StepError> {
         self.read(&self.layout.subset_failure(subset)).await
     }
+}
+
+/// Reads a document below a root; absent is `None`.
+///
+/// # Errors
+/// As [`RunStore::read`].
+pub async fn read<T: DeserializeOwned>(store: &Store, key: &str) -> Result<Option<T>, StepError> {
+    let Some(content) = store.get(key).await? else { return Ok(None) };
+    serde_json::from_slice(&content)
+        .map(Some)
+        .map_err(|error| StepError::Internal(format!("{}: {error}", store.uri_of(key))))
 }
 
 /// A document as it lies in the store: indented, with a final newline.

@@ -6,6 +6,7 @@ use bisonflow_contract::document::{
     Landing, Ledger, Manifest, Part, Plan, SourceKind, SubsetReport, Subsets, Table, Tally,
 };
 use bisonflow_contract::layout::{ANNOTATED, OCCURRENCES};
+use bisonflow_contract::publication::Comparability;
 use bisonflow_contract::{StepError, document};
 use bisonflow_region::{SigmaOf, SummaryConfig};
 use bisonflow_summary::datasets::{DATASET_COUNTS, DatasetCounts};
@@ -21,6 +22,7 @@ use tracing::info;
 
 use crate::catalog::CatalogColumn;
 use crate::count::{PartStores, read_row_groups};
+use crate::publications::comparability;
 use crate::report::write_report;
 use crate::{RunStore, Store, reference};
 
@@ -38,6 +40,8 @@ pub struct Summary {
     pub occurrences: Option<Table>,
     /// The summary tables.
     pub tables: Vec<SummaryTable>,
+    /// With which runs it can be compared.
+    pub comparability: Comparability,
     /// What was asked for and could not be made, and why.
     pub notes: Vec<String>,
 }
@@ -74,7 +78,9 @@ pub async fn summarize(store: &Store, plan: &Plan) -> Result<Summary, StepError>
         )));
     }
     let landing = run.landing().await?;
-    let summaries = reference::layers_config(store, plan).await?.summaries;
+    let config = reference::layers_config(store, plan).await?;
+    let comparability = comparability(plan, &landing, &config);
+    let summaries = config.summaries;
     delete_leftovers(&run, &subsets, &summaries).await?;
 
     let reports = read_reports(&run, &subsets).await?;
@@ -112,6 +118,7 @@ pub async fn summarize(store: &Store, plan: &Plan) -> Result<Summary, StepError>
         },
         occurrences: occurrences(&run, &landing),
         tables,
+        comparability,
         notes,
     })
 }
@@ -140,6 +147,7 @@ pub async fn finish(
         version: env!("CARGO_PKG_VERSION").to_owned(),
         finished_at: now,
         reference: plan.reference.clone(),
+        comparability: summary.comparability.clone(),
         tables,
         notes: summary.notes.iter().cloned().chain(notes).collect(),
     };

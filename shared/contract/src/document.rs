@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::input::{FilterName, Input, Options};
+use crate::publication::Comparability;
 use crate::{Checklist, DownloadKey, ErrorName, RunId, RunRef};
 
 /// `plan.json`: the lock, and what the run will do. Written by `plan-run` with `If-None-Match: *`.
@@ -185,6 +186,9 @@ pub struct GbifDownload {
     pub format: Option<String>,
     /// The checklist of its taxon keys, where it was requested with one.
     pub checklist: Option<Checklist>,
+    /// What was asked for, as GBIF's predicate, where it was requested with one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predicate: Option<serde_json::Value>,
     /// When it was requested (RFC 3339).
     pub created: Option<String>,
     /// The length of its file in bytes.
@@ -488,6 +492,8 @@ pub struct Manifest {
     pub finished_at: jiff::Timestamp,
     /// The reference data used.
     pub reference: Reference,
+    /// With which runs it can be compared.
+    pub comparability: Comparability,
     /// The tables made, by name.
     pub tables: BTreeMap<String, Table>,
     /// What a reader should know, such as a snapshot that is not registered.

@@ -10,6 +10,8 @@ pub const UPLOADS: &str = "uploads/";
 pub const REFERENCE: &str = "reference/";
 /// The folders of the runs.
 pub const RUNS: &str = "runs/";
+/// Which run is published, below the root.
+pub const LATEST: &str = "runs/latest.json";
 /// The configuration of the layers, below the root.
 pub const LAYERS_TOML: &str = "reference/layers.toml";
 /// The index of the layers as one file, below the root; it may be absent.

@@ -2,7 +2,7 @@
 //!
 //! One module per step ([`plan_run`], [`launch_spot_downloader`], …), one for each kind of thing that several
 //! of them share: ids ([`id`]), the execution's input ([`input`]), the documents that a run leaves under
-//! `runs/run=<id>/` ([`document`]), where everything lies ([`layout`]) and the errors ([`error`]).
+//! `runs/run=<id>/` ([`document`]), what is published ([`publication`]), where everything lies ([`layout`]) and the errors ([`error`]).
 //! Unknown fields of our own input are refused by name.
 
 pub mod add_annotation_fields;
@@ -15,6 +15,7 @@ pub mod input;
 pub mod launch_spot_downloader;
 pub mod layout;
 pub mod plan_run;
+pub mod publication;
 pub mod resolve_riis;
 pub mod start_crawler;
 pub mod submit_batch_job;

@@ -26,6 +26,12 @@ async fn the_ledger_is_closed_and_the_tables_are_written() {
     assert_eq!(summary.ledger.layers["square"].inside, 5);
     assert_eq!(summary.annotated.rows, 7);
     assert_eq!(summary.annotated.files.len(), 3);
+    let comparability = serde_json::to_value(&summary.comparability).unwrap();
+    assert_eq!(comparability["source_kind"], "dwca");
+    assert_eq!(comparability["filters"]["country"], "countrycode US");
+    assert_eq!(comparability["layers"][0]["vintage"], "2020");
+    assert_eq!(comparability["layers"][0]["sha256"], plan.reference.layer_sources["squares.geojson"].sha256);
+    assert_eq!(comparability["riis_sha256"], plan.reference.riis.as_ref().unwrap().sha256);
     let names: Vec<&str> = summary.tables.iter().map(|table| table.name.as_str()).collect();
     assert_eq!(
         names,

@@ -66,9 +66,14 @@ pub(crate) fn options(options: Value) -> Options {
 
 /// Plans a run of generation 1.
 pub(crate) async fn plan(store: &Store, asked: Value) -> Plan {
+    plan_of(store, "upload-a-zip-0123abcd", asked).await
+}
+
+/// Plans a run of generation 1 and this name.
+pub(crate) async fn plan_of(store: &Store, run_id: &str, asked: Value) -> Plan {
     let options = options(asked);
     let plan = Plan {
-        run_id: "upload-a-zip-0123abcd".parse().unwrap(),
+        run_id: run_id.parse().unwrap(),
         generation: 1,
         execution_arn: EXECUTION.into(),
         planned_at: "2026-11-23T00:00:00Z".parse().unwrap(),
