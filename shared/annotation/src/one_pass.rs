@@ -39,7 +39,7 @@ pub const CORE_COLUMNS: [&str; 18] = [
 /// Batches that are read ahead.
 const READ_AHEAD: usize = 2;
 /// Records of a batch of a text.
-const BATCH_RECORDS: usize = 1 << 15;
+const BATCH_RECORDS: usize = 1 << 17;
 
 /// Which columns of a download go on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
