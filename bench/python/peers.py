@@ -1,7 +1,7 @@
 """Other software at the same work as ours, timed.
 
     peers.py lookup PEER PLAN       which regions points lie in; PLAN is a JSON file
-    peers.py text PEER PLAN         tab-separated text to Parquet, of chosen columns
+    peers.py text PEER PLAN         tab-separated text to Parquet, of chosen columns; out of a zip by `unzip -p`
     peers.py versions
 
 It prints one line of JSON: seconds of each run, the amount, what was found, the peak memory. What can be prepared
@@ -9,13 +9,16 @@ before points come (reading polygons, indexing and preparing them) is not timed,
 software that has no such step of its own.
 """
 
+import contextlib
 import importlib.metadata
 import json
 import os
 import resource
+import subprocess
 import sys
 import time
 import warnings
+import zipfile
 from pathlib import Path
 
 THREADS = len(os.sched_getaffinity(0))
@@ -134,9 +137,23 @@ TIMESTAMPS = {"dateidentified", "lastinterpreted"}
 LISTS = {"identifiedby", "recordedby", "typestatus", "mediatype", "issue"}
 
 
+@contextlib.contextmanager
+def text_of(plan):
+    """The path of the text; of an entry of a zip, that of the pipe through which `unzip -p` gives it."""
+    if not plan.get("entry"):
+        yield plan["source"]
+        return
+    command = ["unzip", "-p", plan["source"], plan["entry"]]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as unzip:
+        yield f"/dev/fd/{unzip.stdout.fileno()}"
+    if unzip.returncode:
+        raise subprocess.CalledProcessError(unzip.returncode, command)
+
+
 def header_of(plan):
-    with open(plan["source"], encoding="utf-8") as source:
-        names = source.readline().rstrip("\n").split("\t")
+    archive = plan.get("entry") and zipfile.ZipFile(plan["source"])
+    with archive.open(plan["entry"]) if archive else open(plan["source"], "rb") as source:
+        names = source.readline().decode().rstrip("\n").split("\t")
     wanted = {name.lower(): name for name in names}
     return names, [(name, wanted[name]) for name in plan["columns"] if name in wanted]
 
@@ -159,10 +176,13 @@ def text_polars(plan):
     schema |= {source: polars.Int32 for name, source in wanted if name in INTEGERS}
 
     def task():
-        frame = polars.scan_csv(plan["source"], separator="\t", quote_char=None, schema=schema, ignore_errors=True)
-        frame.select([typed(*column) for column in wanted]).sink_parquet(
-            plan["out"], compression="zstd", compression_level=1
-        )
+        with text_of(plan) as path:
+            # polars maps files and cannot do that with a pipe: what comes through one is held in memory.
+            source = Path(path).read_bytes() if plan.get("entry") else path
+            frame = polars.scan_csv(source, separator="\t", quote_char=None, schema=schema, ignore_errors=True)
+            frame.select([typed(*column) for column in wanted]).sink_parquet(
+                plan["out"], compression="zstd", compression_level=1
+            )
         return polars.scan_parquet(plan["out"]).select(polars.len()).collect().item()
 
     return task
@@ -187,14 +207,17 @@ def text_duckdb(plan):
         return f'{column} AS "{name}"'
 
     columns = "{" + ", ".join(f"'{name}': 'VARCHAR'" for name in names) + "}"
-    query = (
-        f"COPY (SELECT {', '.join(typed(*column) for column in wanted)} FROM read_csv('{plan['source']}', delim='\\t', "
-        f"quote='', escape='', header=true, auto_detect=false, null_padding=false, max_line_size=67108864, "
-        f"columns={columns})) TO '{plan['out']}' (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
-    )
+
+    def query(path):
+        return (
+            f"COPY (SELECT {', '.join(typed(*column) for column in wanted)} FROM read_csv('{path}', delim='\\t', "
+            f"quote='', escape='', header=true, auto_detect=false, null_padding=false, max_line_size=67108864, "
+            f"columns={columns})) TO '{plan['out']}' (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
+        )
 
     def task():
-        connection.execute(query)
+        with text_of(plan) as path:
+            connection.execute(query(path))
         return connection.execute(f"SELECT count(*) FROM '{plan['out']}'").fetchone()[0]
 
     return task

@@ -142,8 +142,8 @@ pub fn run(arguments: &AnnotateArguments) -> Result<(), Box<dyn Error>> {
     }
     std::fs::create_dir_all(&arguments.work)?;
     let (layers, said) = layers::census_layers();
-    let mut report = Report::new(&said, arguments.quick, arguments.runs);
-    report.versions(&peer_versions(&arguments.python)?);
+    let mut report = Report::new("annotate", &said, arguments.quick, arguments.runs);
+    report.versions(&peer_versions(&arguments.python)?, "; geo 0.33, rstar 0.13");
     let mut bench = Bench { arguments, layers, report };
     for piece in &arguments.only {
         match piece.as_str() {
@@ -154,25 +154,15 @@ pub fn run(arguments: &AnnotateArguments) -> Result<(), Box<dyn Error>> {
             _ => bench.memory()?,
         }
     }
-    let docs = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/performance.md");
-    let path = arguments.report.clone().or_else(|| (!arguments.quick).then(docs));
-    if let Some(path) = path {
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
-        }
-        let older = std::fs::read_to_string(&path).unwrap_or_default();
-        std::fs::write(&path, bench.report.markdown(&older))?;
-        eprintln!("written: {}", path.display());
-    }
-    Ok(())
+    bench.report.write(arguments.report.as_deref(), arguments.quick)
 }
 
-fn peer_versions(python: &Path) -> Result<String, Box<dyn Error>> {
+pub(crate) fn peer_versions(python: &Path) -> Result<String, Box<dyn Error>> {
     let output = Command::new(python).arg(script()).arg("versions").stderr(Stdio::inherit()).output()?;
     Ok(String::from_utf8(output.stdout)?)
 }
 
-fn script() -> PathBuf {
+pub(crate) fn script() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("python/peers.py")
 }
 

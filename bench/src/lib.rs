@@ -1,6 +1,7 @@
 //! Oracles and benches: the product compared with other software, and the data to do it on.
 
 pub mod annotate_bench;
+pub mod land_bench;
 pub mod layers;
 pub mod measure;
 pub mod oracle;

@@ -51,7 +51,11 @@ pub fn repeat<E>(runs: usize, amount: u64, mut task: impl FnMut() -> Result<u64,
 
 /// The most memory that this process held, as Linux says (VmHWM); 0 elsewhere.
 pub fn peak_bytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    peak_bytes_in(&std::fs::read_to_string("/proc/self/status").unwrap_or_default())
+}
+
+/// The most memory that the process of this `/proc/<pid>/status` held (VmHWM), bytes.
+pub(crate) fn peak_bytes_in(status: &str) -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kilobytes = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
     kilobytes.unwrap_or(0) * 1024

@@ -1,6 +1,8 @@
 //! The table of a bench: on the terminal as it grows, and as Markdown.
 
+use std::error::Error;
 use std::fmt::Write as _;
+use std::path::Path;
 use std::process::Command;
 
 use crate::measure::Measured;
@@ -66,14 +68,16 @@ pub struct Report {
     sections: Vec<String>,
     /// When, with which compiler and of what state of the product.
     made: String,
+    /// Whether what stands before the sections of an older report stays.
+    keeps_head: bool,
 }
 
 /// How a section begins.
 const SECTION: &str = "## ";
 
 impl Report {
-    /// Begins it with the machine and what is measured on.
-    pub fn new(layers: &str, quick: bool, runs: usize) -> Report {
+    /// Begins it with the bench's name, the machine and what is measured on.
+    pub fn new(bench: &str, on: &str, quick: bool, runs: usize) -> Report {
         let said = |program: &str, arguments: &[&str]| {
             let output = Command::new(program).args(arguments).output();
             output.map_or_else(
@@ -90,8 +94,8 @@ impl Report {
         let mut head = String::from("# Performance\n\n");
         let _ = writeln!(
             head,
-            "Made by `cargo xtask bench annotate`, a section at a time: {processor}, {count} processors, {}. Medians of \
-             {runs} runs, or of as many as the last column says. Layers: {layers}.\n",
+            "Made by `cargo xtask bench {bench}`, a section at a time: {processor}, {count} processors, {}. Medians of \
+             {runs} runs, or of as many as the last column says. Of: {on}.\n",
             said("uname", &["-sr"]),
         );
         if quick {
@@ -104,15 +108,24 @@ impl Report {
             said("git", &["rev-parse", "--short", "HEAD"]),
             said("rustc", &["--version"]),
         );
-        Report { head, sections: Vec::new(), made }
+        Report { head, sections: Vec::new(), made, keeps_head: false }
     }
 
-    /// Says which versions the peers have.
-    pub fn versions(&mut self, json: &str) {
+    /// Leaves the older report's beginning as it is: its sections are of several benches, so each of this one says
+    /// how it was made.
+    #[must_use]
+    pub fn beside_others(mut self, how: &str) -> Report {
+        self.made = format!("{}, {how}", self.made);
+        self.keeps_head = true;
+        self
+    }
+
+    /// Says which versions the peers have; `others` are not known to Python.
+    pub fn versions(&mut self, json: &str, others: &str) {
         let versions: std::collections::BTreeMap<String, String> =
             serde_json::from_str(json).unwrap_or_default();
         let list: Vec<String> = versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
-        let _ = writeln!(self.head, "Versions: {}; geo 0.33, rstar 0.13.", list.join(", "));
+        let _ = writeln!(self.head, "Versions: {}{others}.", list.join(", "));
     }
 
     /// Begins a table.
@@ -134,6 +147,22 @@ impl Report {
         }
     }
 
+    /// Writes it to a file, by default docs/performance.md; a quick one only where it is told.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn write(self, path: Option<&Path>, quick: bool) -> Result<(), Box<dyn Error>> {
+        let docs = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/performance.md");
+        let Some(path) = path.map(Path::to_owned).or_else(|| (!quick).then(docs)) else { return Ok(()) };
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        let older = std::fs::read_to_string(&path).unwrap_or_default();
+        std::fs::write(&path, self.markdown(&older))?;
+        eprintln!("written: {}", path.display());
+        Ok(())
+    }
+
     /// The whole of it. Sections that an older report has and this one does not are kept, in their places.
     pub fn markdown(self, older: &str) -> String {
         let starts = older.match_indices(SECTION).map(|(at, _)| at);
@@ -148,7 +177,8 @@ impl Report {
                 None => sections.push(section),
             }
         }
-        let mut text = self.head;
+        let head = older[..starts.first().copied().unwrap_or(0)].trim_end();
+        let mut text = if self.keeps_head && !head.is_empty() { format!("{head}\n") } else { self.head };
         for section in sections {
             text.push('\n');
             text.push_str(section.trim_end());
@@ -188,6 +218,7 @@ mod tests {
             head: "# P\n".to_owned(),
             sections: sections.iter().map(|&section| section.to_owned()).collect(),
             made: String::new(),
+            keeps_head: false,
         };
         let first = report(&["## A\n\n1\n", "## B\n\n2\n"]).markdown("");
         assert_eq!(first, "# P\n\n## A\n\n1\n\n## B\n\n2\n");

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{BufWriter, Read, Write};
+use std::io::{BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use bisonflow_occurrence::{ReadOptions, parquet_file};
@@ -84,6 +84,92 @@ pub fn text(folder: &Path, records: u64, absent: bool) -> Result<PathBuf, Box<dy
     out.flush()?;
     std::fs::rename(unfinished, &path)?;
     Ok(path)
+}
+
+/// In which form GBIF gives a download.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// A Darwin Core archive of the 257 columns.
+    Dwca,
+    /// A zip with one text of the 50 columns of simple CSV.
+    SimpleCsv,
+    /// The text of 257 columns by itself.
+    Text,
+}
+
+impl Form {
+    /// What a table calls it.
+    pub fn said(self) -> &'static str {
+        match self {
+            Form::Dwca => "Darwin Core archive (zip, 257 columns) to Parquet",
+            Form::SimpleCsv => "simple CSV (zip, 50 columns) to Parquet",
+            Form::Text => "plain text (257 columns) to Parquet",
+        }
+    }
+
+    /// The entry of the records, if it is an archive.
+    pub fn entry(self) -> Option<&'static str> {
+        match self {
+            Form::Dwca => Some("occurrence.txt"),
+            Form::SimpleCsv => Some("occurrences.csv"),
+            Form::Text => None,
+        }
+    }
+}
+
+/// Writes a download of so many records in this form, in `folder` unless it is there; see [`text`]. A text of more
+/// than 4 GB is removed once it is in its archive.
+///
+/// # Errors
+/// As [`text`].
+pub fn download(folder: &Path, records: u64, form: Form) -> Result<PathBuf, Box<dyn Error>> {
+    let Some(entry) = form.entry() else { return text(folder, records, false) };
+    let path = folder.join(format!("{}-{records}.zip", entry.replace('.', "-")));
+    if path.exists() {
+        return Ok(path);
+    }
+    let source = text(folder, records, false)?;
+    let unfinished = path.with_extension("unfinished");
+    let mut zip = zip::ZipWriter::new(BufWriter::with_capacity(1 << 20, File::create(&unfinished)?));
+    let options = zip::write::SimpleFileOptions::default().large_file(true);
+    zip.start_file(entry, options)?;
+    let mut lines = BufReader::with_capacity(1 << 20, File::open(&source)?);
+    if form == Form::SimpleCsv {
+        write_simple_csv(&mut lines, &mut zip)?;
+    } else {
+        std::io::copy(&mut lines, &mut zip)?;
+        zip.start_file("meta.xml", options)?;
+        let archive = real_file("gbif/us-2022-600-dwca.zip").ok_or("the real rows are not there")?;
+        std::io::copy(&mut zip::ZipArchive::new(File::open(archive)?)?.by_name("meta.xml")?, &mut zip)?;
+    }
+    zip.finish()?.flush()?;
+    std::fs::rename(unfinished, &path)?;
+    if std::fs::metadata(&source)?.len() > 4_000_000_000 {
+        std::fs::remove_file(source)?;
+    }
+    Ok(path)
+}
+
+/// Writes the columns of simple CSV of a text, in the order of the schema.
+fn write_simple_csv(lines: &mut impl BufRead, out: &mut impl Write) -> Result<(), Box<dyn Error>> {
+    let (mut line, mut places) = (String::new(), Vec::new());
+    // The last three columns are of Darwin Core archives only.
+    let columns = bisonflow_occurrence::schema::columns();
+    let columns = &columns[..columns.len() - 3];
+    while lines.read_line(&mut line)? > 0 {
+        let cells: Vec<&str> = line.trim_end_matches('\n').split('\t').collect();
+        if places.is_empty() {
+            let place = |name: &str| cells.iter().position(|cell| cell.eq_ignore_ascii_case(name));
+            places = columns.iter().filter_map(|column| place(column.name)).collect();
+        }
+        for (number, &place) in places.iter().enumerate() {
+            out.write_all(if number == 0 { b"" } else { b"\t" })?;
+            out.write_all(cells.get(place).copied().unwrap_or_default().as_bytes())?;
+        }
+        out.write_all(b"\n")?;
+        line.clear();
+    }
+    Ok(())
 }
 
 /// Writes Parquet with the columns of GBIF's snapshots, Snappy, of the records of a text, beside it unless it is there.

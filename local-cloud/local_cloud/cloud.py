@@ -28,7 +28,7 @@ from .options import Options
 from .overrides import TESTED_MOTO
 from .processes import Processes
 from .server import Server
-from .template import Template
+from .template import Pace, Template
 
 
 class LocalCloud:
@@ -68,7 +68,8 @@ class LocalCloud:
         server.start()
         if options.gbif_bucket:
             client("s3", endpoint).create_bucket(Bucket=options.gbif_bucket)
-        stack = deploy(self._template, endpoint, options.parameters, options.wait_seconds)
+        pace = Pace(options.wait_seconds, options.heartbeat_seconds)
+        stack = deploy(self._template, endpoint, options.parameters, pace)
         for spec in functions_of(stack, self._binaries):
             functions.deploy(spec)
         ready = _description(endpoint, stack)

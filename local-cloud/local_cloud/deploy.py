@@ -13,7 +13,7 @@ from moto.cloudformation.parsing import NULL_MODELS, get_model_map
 
 from .aws import ACCOUNT, REGION, client
 from .functions import FunctionSpec
-from .template import Json, Template, TemplateError
+from .template import Json, Pace, Template, TemplateError
 
 STACK_NAME = "bisonflow"
 # The image is whatever --image-command runs; only its form matters.
@@ -50,7 +50,7 @@ def check_binaries(template: Template, directory: Path) -> dict[str, Path]:
 
 
 def deploy(
-    template: Template, endpoint: str, given: Mapping[str, str], wait_seconds: int | None
+    template: Template, endpoint: str, given: Mapping[str, str], pace: Pace
 ) -> Stack:
     """Creates the stack.
 
@@ -59,7 +59,7 @@ def deploy(
     the creation fails.
     """
     parameters = choose_parameters(template.body.get("Parameters", {}), endpoint, given)
-    body = template.cloudformation(parameters, wait_seconds)
+    body = template.cloudformation(parameters, pace)
     unknown = {
         resource["Type"]
         for resource in body["Resources"].values()

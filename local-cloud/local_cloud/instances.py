@@ -8,6 +8,7 @@ import datetime
 import json
 import os
 import re
+import signal
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from moto.core.types import Base64EncodedString
+from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models.instances import Instance, InstanceBackend, Reservation
 
 from .aws import REGION
@@ -26,6 +28,7 @@ from .server import Reply, Request
 SHIMS = Path(__file__).parent / "shims"
 INSTANCE_PREFIX = "/_instance/"
 SPOT_NOTICE_SECONDS = 120
+POOLS = "pools"
 
 
 @dataclass
@@ -54,6 +57,7 @@ class Machines:
         self._endpoint = endpoint
         self._state = state
         self._machines: dict[str, Machine] = {}
+        self._without_capacity: set[str] = set()
 
     def boot(self, instance: Instance) -> None:
         """Runs the user data of an instance that has any."""
@@ -92,9 +96,17 @@ class Machines:
         if machine := self._machines.get(instance_id):
             threading.Thread(target=machine.process.stop, daemon=True).start()
 
+    def has_capacity(self, instance_type: str, subnet_id: str, market: str) -> bool:
+        """Whether a pool has an instance to give."""
+        pools = {"*", instance_type, f"{instance_type} {subnet_id}", market}
+        return not pools & self._without_capacity
+
     def serve(self, request: Request) -> Reply:
-        """What an instance asks: its metadata, and to be switched off."""
+        """What an instance asks: its metadata, and to be switched off; and what is injected."""
         instance_id, _, path = request.path[len(INSTANCE_PREFIX) :].partition("/")
+        if request.method == "POST" and instance_id == POOLS:
+            self._without_capacity = set(json.loads(request.body)["without_capacity"])
+            return Reply(202)
         machine = self._machines.get(instance_id)
         if machine is None:
             return Reply(404)
@@ -103,6 +115,10 @@ class Machines:
             return Reply(202)
         if request.method == "POST" and path == "interrupt":
             return self._interrupt(machine, request.body)
+        if request.method == "POST" and path == "die":
+            # The instance is said to run, but nothing on it does.
+            machine.process.signal(signal.SIGKILL)
+            return Reply(202)
         if request.method == "PUT" and path == "latest/api/token":
             ttl = {"x-aws-ec2-metadata-token-ttl-seconds": "21600"}
             return Reply(200, b"local-metadata-token", ttl)
@@ -179,6 +195,7 @@ def install(machines: Machines) -> None:
             if token in reservations and token != "ABCDE":
                 return reservations[token]
             _use_launch_template(self, options)
+            _check_capacity(machines, options)
             reservation = moto_run(self, *args, **options)
             if token is not None:
                 reservations[token] = reservation
@@ -192,6 +209,16 @@ def install(machines: Machines) -> None:
             return moto_terminate(self)
         machines.terminate(self.id)
         return moto_terminate(self)
+
+
+def _check_capacity(machines: Machines, options: Mapping[str, Any]) -> None:
+    instance_type, subnet_id = str(options.get("instance_type")), str(options.get("subnet_id"))
+    market = str(options.get("instance_market_options") or "on-demand")
+    if not machines.has_capacity(instance_type, subnet_id, market):
+        raise EC2ClientError(
+            "InsufficientInstanceCapacity",
+            f"There is no capacity for {market} {instance_type} in {subnet_id}.",
+        )
 
 
 def _use_launch_template(backend: InstanceBackend, options: dict[str, Any]) -> None:

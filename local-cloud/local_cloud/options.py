@@ -19,6 +19,7 @@ class Options:
     port: int
     parameters: dict[str, str]
     wait_seconds: int | None
+    heartbeat_seconds: int | None
     batch_slots: int
     deliveries: int
     gbif_bucket: str | None
@@ -50,6 +51,12 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
         type=int,
         metavar="N",
         help="cap Wait states and pauses before retries at N seconds",
+    )
+    add(
+        "--heartbeat-seconds",
+        type=int,
+        metavar="N",
+        help="cap how long a task may be silent at N seconds",
     )
     add(
         "--batch-slots",
@@ -87,6 +94,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
         port=given.port,
         parameters=parameters,
         wait_seconds=given.wait_seconds,
+        heartbeat_seconds=given.heartbeat_seconds,
         batch_slots=given.batch_slots,
         deliveries=2 if given.duplicate_events else 1,
         gbif_bucket=given.gbif_bucket,

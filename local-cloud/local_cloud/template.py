@@ -49,6 +49,14 @@ _TemplateLoader.yaml_implicit_resolvers = {
 
 
 @dataclass(frozen=True)
+class Pace:
+    """How much quicker than on AWS things go: caps in seconds, where there are any."""
+
+    wait_seconds: int | None = None
+    heartbeat_seconds: int | None = None
+
+
+@dataclass(frozen=True)
 class Template:
     """A SAM template as it was written, and where it lies."""
 
@@ -76,7 +84,7 @@ class Template:
             for logical_id, resource in self.resources("AWS::Serverless::Function")
         }
 
-    def cloudformation(self, parameters: Mapping[str, str], wait_seconds: int | None) -> Json:
+    def cloudformation(self, parameters: Mapping[str, str], pace: Pace) -> Json:
         """The template as CloudFormation resources, ready for moto.
 
         # Errors
@@ -88,12 +96,12 @@ class Template:
             if resource["Type"] == "AWS::Serverless::Function":
                 properties["CodeUri"] = CODE_URI
             elif resource["Type"] == "AWS::Serverless::StateMachine":
-                self._inline_definition(properties, wait_seconds)
+                self._inline_definition(properties, pace)
         translated: Json = transform(body, dict(parameters), _NoManagedPolicies())
         spelled_out: Json = spell_out_subs(translated)
         return spelled_out
 
-    def _inline_definition(self, properties: Json, wait_seconds: int | None) -> None:
+    def _inline_definition(self, properties: Json, pace: Pace) -> None:
         definition = properties.get("Definition")
         if isinstance(uri := properties.pop("DefinitionUri", None), str):
             path = self.path.parent / uri
@@ -102,8 +110,10 @@ class Template:
             definition = json.loads(path.read_text())
         if not isinstance(definition, dict):
             raise TemplateError(f"{self.path}: a state machine needs a local DefinitionUri")
-        if wait_seconds is not None:
-            shorten_waits(definition, wait_seconds)
+        if pace.wait_seconds is not None:
+            shorten_waits(definition, pace.wait_seconds)
+        if pace.heartbeat_seconds is not None:
+            shorten_heartbeats(definition, pace.heartbeat_seconds)
         properties["Definition"] = definition
 
 
@@ -131,6 +141,13 @@ def shorten_waits(definition: Json, seconds: int) -> None:
             # AWS wants a delay above the interval.
             if retry["MaxDelaySeconds"] <= retry["IntervalSeconds"]:
                 del retry["MaxDelaySeconds"]
+
+
+def shorten_heartbeats(definition: Json, seconds: int) -> None:
+    """Caps how long a task may be silent."""
+    for state in _states(definition):
+        if "HeartbeatSeconds" in state:
+            state["HeartbeatSeconds"] = min(state["HeartbeatSeconds"], seconds)
 
 
 def _states(definition: Json) -> Iterator[Json]:

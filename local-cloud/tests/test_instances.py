@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from conftest import Cloud, wait_for
 
 from local_cloud.instances import forbidden_command
@@ -114,3 +115,28 @@ def test_a_script_that_would_switch_off_this_machine_is_not_run(cloud: Cloud) ->
     instance_id = launch(cloud, "#!/bin/sh\necho started\n/no/such/sbin/shutdown now\n")
     wait_for(lambda: "not run" in log_of(cloud, instance_id))
     assert "started" not in log_of(cloud, instance_id)
+
+
+def test_a_pool_without_capacity_refuses(cloud: Cloud) -> None:
+    cloud.post("/_instance/pools", {"without_capacity": ["r7g.xlarge", "spot"]})
+    try:
+        for options in ({}, {"InstanceMarketOptions": {"MarketType": "spot"}}):
+            with pytest.raises(ClientError) as refused:
+                launch(cloud, "#!/bin/sh\n", **options)
+            assert refused.value.response["Error"]["Code"] == "InsufficientInstanceCapacity"
+    finally:
+        cloud.post("/_instance/pools", {"without_capacity": []})
+    launch(cloud, "#!/bin/sh\n")
+
+
+def test_nothing_runs_on_a_dead_instance(cloud: Cloud, tmp_path: Path) -> None:
+    pid_file = tmp_path / "pid"
+    script = (
+        f"#!/bin/sh\nsleep 1000 &\necho $! > {pid_file}.new; mv {pid_file}.new {pid_file}; wait\n"
+    )
+    instance_id = launch(cloud, script)
+    wait_for(pid_file.exists)
+    cloud.post(f"/_instance/{instance_id}/die", {})
+    wait_for(lambda: not Path(f"/proc/{pid_file.read_text().strip()}").exists())
+    assert state(cloud, instance_id) == "running"
+    cloud.client("ec2").terminate_instances(InstanceIds=[instance_id])

@@ -10,6 +10,7 @@ from local_cloud.template import (
     Template,
     TemplateError,
     kebab_case,
+    shorten_heartbeats,
     shorten_waits,
     spell_out_subs,
 )
@@ -65,3 +66,19 @@ def test_a_parameter_without_a_value_is_named() -> None:
         choose_parameters(declared, "http://127.0.0.1:1", {})
     with pytest.raises(TemplateError, match="'b' does not match"):
         choose_parameters(declared, "http://127.0.0.1:1", {"Name": "x", "Pattern": "b"})
+
+
+def test_heartbeats_are_shortened() -> None:
+    definition = {
+        "States": {
+            "A": {"Type": "Task", "HeartbeatSeconds": 900, "TimeoutSeconds": 1000},
+            "B": {"Type": "Task", "TimeoutSeconds": 1000},
+        }
+    }
+    shorten_heartbeats(definition, 5)
+    assert definition["States"]["A"] == {
+        "Type": "Task",
+        "HeartbeatSeconds": 5,
+        "TimeoutSeconds": 1000,
+    }
+    assert definition["States"]["B"] == {"Type": "Task", "TimeoutSeconds": 1000}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -42,7 +43,9 @@ def stack(
 ) -> Iterator[Stack]:
     """The deployed stack. Its logs are kept when a test failed."""
     state = tmp_path_factory.mktemp("local-cloud")
-    with Stack.start(binaries, state, gbif.url) as stack:
+    with Stack.start(binaries, state, gbif.url, more=("--parameter", "GbifCredentialsSecret=gbif/account")) as stack:
+        user, password = gbif.account
+        stack.secrets.create_secret(Name="gbif/account", SecretString=json.dumps({"username": user, "password": password}))
         yield stack
     if request.session.testsfailed:
         print(f"\nlogs of the local cloud: {state}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +18,11 @@ class Gbif:
         self.files: dict[str, bytes] = {}
         self.records: dict[str, int] = {}
         self.asked: dict[str, int] = {}
+        self.account = ("someone", "a password that nobody may see")
+        self.new_keys: list[str] = []
+        """The keys of the downloads that are requested next."""
+        self.requested: list[dict[str, object]] = []
+        self.agents: set[str] = set()
         gbif = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -33,6 +39,18 @@ class Gbif:
                     self.answer(200, json.dumps(gbif.about(name)).encode())
                 else:
                     self.answer(404, b"")
+
+            def do_POST(self) -> None:  # noqa: N802 (http.server's name)
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                account = base64.b64encode(":".join(gbif.account).encode()).decode()
+                gbif.agents.add(self.headers["User-Agent"])
+                if self.headers["Authorization"] != f"Basic {account}":
+                    self.answer(401, b"")
+                elif body["predicate"]["type"] not in ("equals", "and"):
+                    self.answer(400, b"no such predicate")
+                else:
+                    gbif.requested.append(body)
+                    self.answer(201, gbif.new_keys.pop(0).encode())
 
             def give(self, content: bytes) -> None:
                 start, _, end = self.headers["Range"].removeprefix("bytes=").partition("-")

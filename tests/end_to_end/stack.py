@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import boto3
 import pyarrow as pa
@@ -54,11 +55,17 @@ class Stack:
 
         self.s3, self.glue, self.sfn = client("s3"), client("glue"), client("stepfunctions")
         self.batch, self.ec2, self.functions = client("batch"), client("ec2"), client("lambda")
+        self.secrets = client("secretsmanager")
 
     @classmethod
     @contextmanager
     def start(
-        cls, binaries: Path, state: Path, gbif_api: str = "http://127.0.0.1:1", species_match_server: str = "none"
+        cls,
+        binaries: Path,
+        state: Path,
+        gbif_api: str = "http://127.0.0.1:1",
+        species_match_server: str = "none",
+        more: tuple[str, ...] = (),
     ) -> Iterator[Stack]:
         """Starts the local cloud and stops it, and all that it started, in the end."""
         command = [
@@ -71,6 +78,7 @@ class Stack:
             "--parameter", f"SpeciesMatchServer={species_match_server}",
             "--parameter", f"GbifApi={gbif_api}",
             "--wait-seconds", "1",
+            *more,
         ]  # fmt: skip
         env = {**os.environ, "PYTHONPATH": str(WORKSPACE / "local-cloud")}
         with (state / "standard-error.log").open("wb") as log:
@@ -89,6 +97,17 @@ class Stack:
             except subprocess.TimeoutExpired:
                 process.kill()
                 raise
+
+    def inject(self, path: str, what: dict[str, Any]) -> None:
+        """Lets something happen to the instances of the local cloud."""
+        request = Request(f"{self.endpoint}/_instance/{path}", json.dumps(what).encode(), method="POST")
+        urlopen(request).close()
+
+    def errors(self, arn: str) -> list[str]:
+        """The errors with which tasks of an execution ended so far, its own retries included."""
+        events = self.sfn.get_execution_history(executionArn=arn, maxResults=1000)["events"]
+        details = ("taskFailedEventDetails", "taskTimedOutEventDetails")
+        return [event[detail]["error"] for event in events for detail in details if detail in event]
 
     def put(self, key: str, content: bytes | Path) -> None:
         body = content.read_bytes() if isinstance(content, Path) else content

@@ -64,7 +64,7 @@ def test_a_file_that_is_no_download(stack: Stack, name: str, content: bytes, err
 
 
 INPUTS: list[tuple[dict[str, Any], str]] = [
-    ({}, "download_key, source, snapshot"),
+    ({}, "download_key, request, source, snapshot"),
     ({"sauce": "s3://bucket/x"}, "sauce"),
     ({"source": "s3://bucket/x", "snapshot": "2026-07-01"}, "more than one"),
     ({"download_key": "0006607-23"}, "download_key"),

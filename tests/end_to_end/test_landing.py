@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.request import Request, urlopen
 
 import pytest
 from gbif import LICENSE, Gbif
@@ -75,13 +74,8 @@ def test_an_instance_that_is_taken_back_is_replaced(stack: Stack, download: Down
     arn = stack.start_execution({"source": download.url})
     assert download.is_asked.wait(60), "the landing is under way"
     (first,) = instances(stack, "running")
-    urlopen(Request(f"{stack.endpoint}/_instance/{first}/interrupt", json.dumps({"seconds": 120}).encode(), method="POST"))
-
-    def failures() -> list[str]:
-        events = stack.sfn.get_execution_history(executionArn=arn, maxResults=1000)["events"]
-        return [event["taskFailedEventDetails"]["error"] for event in events if event["type"] == "TaskFailed"]
-
-    until(lambda: "SpotInterrupted" in failures(), "the landing to be interrupted")
+    stack.inject(f"{first}/interrupt", {"seconds": 120})
+    until(lambda: "SpotInterrupted" in stack.errors(arn), "the landing to be interrupted")
     download.let_go.set()
     execution = stack.wait(arn)
     assert execution.status == "SUCCEEDED", (execution.error, execution.cause)
@@ -133,3 +127,104 @@ def test_a_download_that_is_not_to_be_had(
     execution = stack.run({"download_key": key})
     assert (execution.status, execution.error) == ("FAILED", error), execution.cause
     assert execution.cause and word in execution.cause, execution.cause
+
+
+def test_a_dead_instance_is_replaced(
+    binaries: Path, sample: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    state = tmp_path_factory.mktemp("heartbeats")
+    with Stack.start(binaries, state, more=("--heartbeat-seconds", "8")) as stack:
+        stack.put("reference/riis.csv", sample / "sample-riis.csv")
+        download = Download((sample / "sample-3000.zip").read_bytes())
+        try:
+            arn = stack.start_execution({"source": download.url})
+            assert download.is_asked.wait(60), "the landing is under way"
+            (first,) = instances(stack, "running")
+            stack.inject(f"{first}/die", {})
+            until(lambda: instances(stack, "terminated") == [first], "the dead instance to be ended")
+            assert stack.errors(arn) == ["States.HeartbeatTimeout"]
+            download.let_go.set()
+            execution = stack.wait(arn)
+        finally:
+            download.let_go.set()
+            download.server.shutdown()
+        assert execution.status == "SUCCEEDED", (execution.error, execution.cause)
+        run = execution.output["summary"]["run_id"]
+        adds_up(stack.document(run, "ledger.json"))
+        assert stack.table("occurrences", run).num_rows == 3000
+        assert len(instances(stack, "running", "terminated")) == 2
+    shutil.rmtree(state)
+
+
+def launched(stack: Stack, run: str) -> list[tuple[str, str]]:
+    """Type and market of the instances of a run."""
+    found = stack.ec2.describe_instances(Filters=[{"Name": "tag:bisonflow:run", "Values": [run]}])["Reservations"]
+    of_run = [instance for reservation in found for instance in reservation["Instances"]]
+    return [(instance["InstanceType"], instance.get("InstanceLifecycle", "on-demand")) for instance in of_run]
+
+
+@pytest.fixture
+def pools(stack: Stack) -> Iterator[Callable[[list[str]], None]]:
+    """Says which pools have no instance to give."""
+    yield lambda without: stack.inject("pools", {"without_capacity": without})
+    stack.inject("pools", {"without_capacity": []})
+
+
+def test_two_pools_without_capacity_lead_to_the_third(
+    stack: Stack, gbif: Gbif, sample: Path, pools: Callable[[list[str]], None]
+) -> None:
+    stack.put("reference/riis.csv", sample / "sample-riis.csv")
+    key = "0001111-260101000000006"
+    gbif.files[key], gbif.records[key] = (sample / "sample-3000.zip").read_bytes(), 3000
+    gbif.statuses[key] = ["SUCCEEDED"]
+    pools(["r7g.xlarge", "r8g.xlarge"])
+    execution = stack.run({"download_key": key})
+    assert execution.status == "SUCCEEDED", (execution.error, execution.cause)
+    assert launched(stack, f"gbif-{key}") == [("m7g.xlarge", "spot")]
+    assert stack.errors(execution.arn) == []
+
+
+def test_no_capacity_at_all_names_the_pools(
+    stack: Stack, gbif: Gbif, sample: Path, pools: Callable[[list[str]], None]
+) -> None:
+    key = "0001111-260101000000007"
+    gbif.files[key], gbif.records[key] = (sample / "sample-3000.zip").read_bytes(), 3000
+    gbif.statuses[key] = ["SUCCEEDED"]
+    pools(["*"])
+    execution = stack.run({"download_key": key})
+    assert (execution.status, execution.error) == ("FAILED", "CapacityUnavailable"), execution.cause
+    assert execution.cause
+    for word in ("r7g.xlarge", "r8g.xlarge", "m7g.xlarge", "m8g.xlarge", "c7g.2xlarge", "DownloaderInstanceTypes"):
+        assert word in execution.cause, execution.cause
+    assert launched(stack, f"gbif-{key}") == []
+    assert [key for key in stack.keys(f"runs/run=gbif-{key}/") if "control/" in key] == []
+
+
+def test_a_requested_download_is_requested_once(stack: Stack, gbif: Gbif, sample: Path) -> None:
+    stack.put("reference/riis.csv", sample / "sample-riis.csv")
+    key = "0001111-260101000000008"
+    gbif.files[key], gbif.records[key] = (sample / "sample-3000.zip").read_bytes(), 3000
+    gbif.statuses[key] = ["PREPARING", "RUNNING", "SUCCEEDED"]
+    gbif.new_keys = [key]
+    predicate = {"type": "and", "predicates": [{"type": "equals", "key": "COUNTRY", "value": "US"}]}
+    execution = stack.run({"request": {"predicate": predicate}, "options": {"checklist": "backbone"}})
+    assert execution.status == "SUCCEEDED", (execution.error, execution.cause)
+    assert execution.output["summary"]["run_id"] == f"gbif-{key}"
+    adds_up(stack.document(f"gbif-{key}", "ledger.json"))
+    body = gbif.requested[-1]
+    assert (body["creator"], body["format"], body["predicate"]) == (gbif.account[0], "DWCA", predicate)
+    assert body["checklistKey"] == "d7dddbf4-2cf0-4f39-9b2a-bb099caae36c" and body["sendNotification"] is False
+    assert all(agent.startswith("bisonflow/") for agent in gbif.agents), gbif.agents
+
+    again = stack.run({"request": {"predicate": predicate}, "options": {"checklist": "backbone"}})
+    assert again.status == "SUCCEEDED" and "LaunchSpotDownloader" not in again.states
+    assert len([body for body in gbif.requested if body["predicate"] == predicate]) == 1
+
+    # The password is in no document and no log.
+    kept = [stack.get(name) or b"" for name in stack.keys(f"runs/run=gbif-{key}/") + stack.keys("requests/")]
+    kept += [path.read_bytes() for path in (stack.state / "logs").rglob("*") if path.is_file()]
+    assert not any(gbif.account[1].encode() in content for content in kept)
+
+    refused = stack.run({"request": {"predicate": {"type": "dream"}}})
+    assert (refused.status, refused.error) == ("FAILED", "InvalidInput") and refused.cause
+    assert "no such predicate" in refused.cause

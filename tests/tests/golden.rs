@@ -4,12 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bisonflow_contract::document::{
-    Control, GbifDownload, Landing, LandingCheckpoint, LandingRecords, LayerCount, Ledger, LedgerRecords,
-    Manifest, Part, Pin, Plan, Reference, RiisCounts, Slice, Source, SourceKind, Subset, SubsetFailure,
-    SubsetReport, Subsets, Table, Tally, TaxonKeyShapes, UnfinishedUpload,
+    Control, GbifDownload, HashedBytes, Landing, LandingCheckpoint, LandingRecords, LayerCount, Ledger,
+    LedgerRecords, Manifest, Part, Pin, Plan, Reference, RequestedDownload, RiisCounts, Slice, Source,
+    SourceKind, Subset, SubsetFailure, SubsetReport, Subsets, Table, Tally, TaxonKeyShapes, UnfinishedUpload,
 };
 use bisonflow_contract::input::{
-    FilterName, FilterSetting, Input, Market, Options, Origin, RiisChoice, SourceUri,
+    DownloadFormat, DownloadRequest, FilterName, FilterSetting, Input, Market, Options, Origin, RiisChoice,
+    SourceUri,
 };
 use bisonflow_contract::publication::{
     Comparability, ComparedLayer, Current, Publication, PublicationState, Publications,
@@ -115,6 +116,12 @@ fn source() -> Source {
         bytes: 88_123,
         entry_sha256: Some("2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae".into()),
         entry_crc32: Some("8c736521".into()),
+        entry_bytes: Some(706_512),
+        entry_compressed: Some(HashedBytes {
+            bytes: 87_001,
+            sha256: Some("fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9".into()),
+            crc32: "76d32be0".into(),
+        }),
         sha256: None,
         etag: Some("4af981f98d22a0b9979da24b259e5e42-12".into()),
         doi: Some("10.15468/dl.abcdef".into()),
@@ -323,6 +330,22 @@ fn documents() -> Vec<Example> {
                 }),
                 parts: vec![part(&format!("occurrences/run={}/part-00000.parquet", run_id()))],
                 landed_at: moment("2026-09-02T04:15:00Z"),
+            },
+        ),
+        example(
+            "requested_download",
+            &RequestedDownload {
+                request: DownloadRequest {
+                    predicate: json!({"type": "equals", "key": "COUNTRY", "value": "US"})
+                        .as_object()
+                        .expect("it is an object")
+                        .clone(),
+                    format: DownloadFormat::Dwca,
+                },
+                checklist: Some(Checklist::from("col".to_owned())),
+                execution_arn: EXECUTION.into(),
+                requested_at: moment("2026-09-02T04:11:07Z"),
+                download_key: Some("0006607-230918134249559".parse().expect("the example is well formed")),
             },
         ),
         example(

@@ -130,7 +130,7 @@ fn a_function_may_do_what_it_declares_and_nothing_else() {
 #[test]
 fn what_a_function_declares_an_adapter_calls() {
     let mut known: BTreeSet<String> = BTreeSet::new();
-    for adapter in ["glue", "ec2", "batch", "sfn"] {
+    for adapter in ["glue", "ec2", "batch", "secretsmanager", "sfn"] {
         known.extend(source::string_list(&format!("shared/cloud/src/aws/{adapter}.rs"), "ACTIONS"));
     }
     for (folder, _) in functions() {

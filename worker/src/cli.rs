@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bisonflow_annotation::Columns;
+use bisonflow_annotation::{CORE_COLUMNS, Columns};
 use bisonflow_cloud::reference::{self, Pushed};
 use bisonflow_cloud::region_list::{RegionQuery, Status};
 use bisonflow_cloud::runtime::{self, Logs};
@@ -259,6 +259,10 @@ pub struct LandArguments {
     /// Further columns of the source to keep, by name, or "all".
     #[arg(long, value_delimiter = ',')]
     columns: Vec<String>,
+    /// Only these columns of the table: core (18 of them), or their names with commas between. To look at a download;
+    /// a run needs all columns.
+    #[arg(long, value_name = "core|a,b,c")]
+    only: Option<String>,
     /// Most records in a row group.
     #[arg(long, default_value_t = bisonflow_contract::input::MAX_ROW_GROUP_RECORDS,
           value_parser = clap::value_parser!(u64).range(1..))]
@@ -270,7 +274,7 @@ pub struct LandArguments {
     #[arg(long)]
     checklist: Option<String>,
     /// What the workflow asks of an instance: the control document of a run.
-    #[arg(long, value_name = "s3://", conflicts_with_all = ["source", "out", "columns", "checklist"])]
+    #[arg(long, value_name = "s3://", conflicts_with_all = ["source", "out", "columns", "only", "checklist"])]
     control: Option<S3Uri>,
     /// Worker threads. Default: the machine's cores.
     #[arg(long)]
@@ -407,6 +411,7 @@ pub fn execute(command: Command) -> Result<(), StepError> {
                 location: &location,
                 source_identity: Some(identity),
                 columns: arguments.columns,
+                only: arguments.only.as_deref().map(only),
                 row_group_records: arguments.row_group_records,
                 part_bytes: arguments.part_bytes,
                 checklist: arguments.checklist.map(Checklist::from),
@@ -452,6 +457,14 @@ pub fn execute(command: Command) -> Result<(), StepError> {
         Command::Riis(RiisCommand::Resolve(arguments)) => {
             report::print_lines(&resolve::resolve(&resolve_request(arguments), handle)?.lines())
         }
+    }
+}
+
+/// The columns that `--only` names.
+fn only(names: &str) -> Vec<String> {
+    match names {
+        "core" => CORE_COLUMNS.map(str::to_owned).to_vec(),
+        names => names.split(',').map(|name| name.trim().to_lowercase()).collect(),
     }
 }
 

@@ -90,6 +90,7 @@ fn request<'a>(
         location,
         source_identity: plan.source_identity.clone(),
         columns: options.columns.clone(),
+        only: None,
         row_group_records: options.row_group_records(),
         part_bytes: PART_BYTES,
         checklist: plan.checklist.clone(),
@@ -112,6 +113,7 @@ fn source(
             Ok((Location::Http(downloads.file_url(key)), Some(gbif)))
         }
         Origin::Source(uri) => Ok((Location::try_from(uri)?, None)),
+        Origin::Request(_) => Err(StepError::Internal("a request that was planned without its key".into())),
         Origin::Snapshot(date) => {
             Err(StepError::Internal(format!("snapshot {date} is used in place, not landed")))
         }

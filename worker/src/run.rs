@@ -81,6 +81,7 @@ pub fn run(request: &RunRequest, handle: &Handle) -> Result<RunResult, StepError
             location: &request.location,
             source_identity: plan.source_identity.clone(),
             columns: options.columns.clone(),
+            only: None,
             row_group_records: options.row_group_records(),
             part_bytes: PART_BYTES,
             checklist: plan.checklist.clone(),

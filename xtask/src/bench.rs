@@ -27,7 +27,10 @@ pub(crate) fn oracle(arguments: &BenchArguments) -> Done {
 
 /// Times our software beside other software.
 pub(crate) fn bench(arguments: &BenchArguments) -> Done {
-    build("bisonflow-bench-peer")?;
+    match arguments.arguments.first() {
+        Some(what) if what == "land" => build("bisonflow")?,
+        _ => build("bisonflow-bench-peer")?,
+    }
     with_peers("bench", arguments)
 }
 

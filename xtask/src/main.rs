@@ -38,7 +38,7 @@ enum Xtask {
     Oracle(bench::BenchArguments),
     /// Time our software beside other software: `cargo xtask bench annotate` writes docs/performance.md.
     ///
-    /// `--quick` takes small data, `--only build,lookup,text,parquet,memory` some pieces.
+    /// `bench land` times the landing and puts its tables there, too. `--quick` takes small data, `--only` some pieces.
     #[command(disable_help_flag = true)]
     Bench(bench::BenchArguments),
 }

@@ -23,10 +23,16 @@ pub(crate) struct TestArguments {
     /// Leave out what takes longest: the end-to-end tests and the build for Lambda.
     #[arg(long)]
     quick: bool,
+    /// Only what is too large for every day: a landing of 5 GB of text over a bad line. Takes minutes and 8 GB of disk.
+    #[arg(long, conflicts_with = "quick")]
+    large: bool,
 }
 
 /// Runs the checks.
 pub(crate) fn test(arguments: &TestArguments) -> Done {
+    if arguments.large {
+        return large();
+    }
     step("formatting", cargo().args(["fmt", "--all", "--check"]))?;
     step(
         "lints",
@@ -57,6 +63,16 @@ pub(crate) fn test(arguments: &TestArguments) -> Done {
     end_to_end.env("BISONFLOW_BINARIES", target()?.join("debug"));
     step("end-to-end tests", &mut end_to_end)?;
     arm64(&venv)
+}
+
+/// The tests that are too large for every day, with the program as it is used.
+fn large() -> Done {
+    let venv = Venv::ready()?;
+    step("program", cargo().args(["build", "--release", "--locked", "--package", "bisonflow"]))?;
+    let mut tests = venv.python();
+    tests.args(["-m", "pytest", "-q", "-s", "tests/large"]); // -s shows what was measured
+    tests.env("BISONFLOW_BINARIES", target()?.join("release"));
+    step("large tests", &mut tests)
 }
 
 /// Builds the functions as `sam build` does. Without the compiler's arm64 libraries this says so and goes on.

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use bisonflow_bench::annotate_bench::{self, AnnotateArguments, MeasureArguments};
+use bisonflow_bench::land_bench::{self, LandArguments};
 use bisonflow_bench::oracle::{self, OracleArguments};
 use bisonflow_bench::protected_areas::ProtectedAreas;
 use clap::{Args, Parser};
@@ -32,6 +33,8 @@ enum Command {
 enum Bench {
     /// The annotation: index, lookup, text and Parquet to annotated Parquet, memory.
     Annotate(AnnotateArguments),
+    /// The landing: archives and texts to finished Parquet, memory.
+    Land(LandArguments),
 }
 
 #[derive(clap::Subcommand)]
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Command::Generate(Generate::ProtectedAreas(arguments)) => protected_areas(&arguments),
         Command::Oracle(arguments) => oracle::run(&arguments),
         Command::Bench(Bench::Annotate(arguments)) => annotate_bench::run(&arguments),
+        Command::Bench(Bench::Land(arguments)) => land_bench::run(&arguments),
         Command::Measure(arguments) => annotate_bench::measure(&arguments).map(|measured| {
             println!("{}", annotate_bench::line(&measured));
         }),

@@ -4,6 +4,7 @@
 //! one that holds it is over, or if it is asked by name to do a finished run again. Every write of the lock is
 //! conditional, so of two executions that start together exactly one wins.
 
+pub mod request;
 mod snapshot;
 pub mod source;
 
@@ -19,11 +20,12 @@ use bisonflow_contract::{RunId, StepError};
 use jiff::Timestamp;
 use tracing::info;
 
+use request::DownloadRequests;
 use snapshot::Snapshot;
 use source::Sources;
 
 /// The environment variables that the function reads.
-pub const ENV: &[&str] = &["BUCKET", "GBIF_BUCKET"];
+pub const ENV: &[&str] = &["BUCKET", "GBIF_BUCKET", "GBIF_API", "GBIF_CREDENTIALS_SECRET"];
 /// The IAM actions that it needs.
 pub const ACTIONS: &[&str] = &[
     "s3:GetObject",
@@ -32,6 +34,7 @@ pub const ACTIONS: &[&str] = &[
     "s3:PutObject",
     "s3:DeleteObject",
     "states:DescribeExecution",
+    "secretsmanager:GetSecretValue",
 ];
 
 /// How often a lock that others write at the same time is looked at again.
@@ -47,6 +50,8 @@ pub struct PlanRun<S, E> {
     pub sources: S,
     /// The executions that hold locks.
     pub executions: E,
+    /// What is asked of GBIF.
+    pub requests: DownloadRequests,
 }
 
 /// What an execution's input comes to.
@@ -68,9 +73,10 @@ impl<S: Sources, E: Executions> PlanRun<S, E> {
     ///
     /// # Errors
     /// [`StepError::InvalidInput`], [`StepError::DownloadNotAvailable`] or [`StepError::UnsupportedFormat`]
-    /// for what is asked; [`StepError::BadReferenceData`] for what is pinned; else as [`Store::get`].
+    /// for what is asked, [`DownloadRequests::key`] for what is requested; [`StepError::BadReferenceData`] for what is pinned; else as [`Store::get`].
     pub async fn handle(&self, request: Request, now: Timestamp) -> Result<Response, StepError> {
-        let wanted = match self.recognise(Asked::parse(request.input)?).await? {
+        let asked = Asked::parse(request.input)?;
+        let wanted = match self.recognise(asked, &request.execution_arn, now).await? {
             Recognised::Ignored(reason) => return Ok(Response::Ignored { reason }),
             Recognised::Run(wanted) => *wanted,
         };
@@ -85,8 +91,13 @@ impl<S: Sources, E: Executions> PlanRun<S, E> {
         )))
     }
 
-    async fn recognise(&self, asked: Asked) -> Result<Recognised, StepError> {
-        let input = match asked {
+    async fn recognise(
+        &self,
+        asked: Asked,
+        execution_arn: &str,
+        now: Timestamp,
+    ) -> Result<Recognised, StepError> {
+        let mut input = match asked {
             Asked::Asked(input) => input,
             Asked::Uploaded(UploadedObject { uri, .. }) => {
                 if uri.key().ends_with('/') {
@@ -101,7 +112,14 @@ impl<S: Sources, E: Executions> PlanRun<S, E> {
                 Input { origin: Origin::Source(SourceUri::S3(uri)), options: Options::default() }
             }
         };
+        if let Origin::Request(request) = &input.origin {
+            let asked = (request, &input.options);
+            let key = self.requests.key(&self.store, &self.executions, asked, execution_arn, now).await?;
+            // From here on it is a download like any other.
+            input.origin = Origin::DownloadKey(key);
+        }
         let (run_id, source_identity, snapshot) = match &input.origin {
+            Origin::Request(_) => return Err(StepError::Internal("a request without a key".into())),
             Origin::DownloadKey(key) => (RunId::of_download(key), Some(format!("download {key}")), None),
             Origin::Source(uri) => {
                 let stat = self.sources.stat(uri).await?.ok_or_else(|| {

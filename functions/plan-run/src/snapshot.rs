@@ -63,6 +63,8 @@ impl Snapshot {
                 bytes: self.parts.iter().map(|part| part.bytes).sum(),
                 entry_sha256: None,
                 entry_crc32: None,
+                entry_bytes: None,
+                entry_compressed: None,
                 sha256: None,
                 etag: None,
                 doi: None,

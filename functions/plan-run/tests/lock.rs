@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bisonflow_cloud::executions::{ExecutionStatus, Executions};
+use bisonflow_cloud::gbif_download::GbifDownloads;
 use bisonflow_cloud::run_store::to_json;
+use bisonflow_cloud::secrets::MemorySecrets;
 use bisonflow_cloud::{RunStore, Store};
 use bisonflow_contract::document::{Landing, Manifest, Part, Plan};
 use bisonflow_contract::input::SourceUri;
@@ -15,6 +17,7 @@ use bisonflow_contract::plan_run::{Landing as How, Request, Response};
 use bisonflow_contract::{RunId, StepError};
 use jiff::Timestamp;
 use plan_run::PlanRun;
+use plan_run::request::{DownloadRequests, NO_SECRET};
 use plan_run::source::{SourceStat, Sources};
 use serde_json::{Value, json};
 use tokio::sync::Barrier;
@@ -85,7 +88,13 @@ async fn step() -> Step {
         file("0006607-230918134249559.zip", "one", 48),
         file("empty.zip", "none", 0),
     ]));
-    PlanRun { store, gbif: Store::memory(), sources, executions: Names::default() }
+    let requests = DownloadRequests {
+        // Nobody is there.
+        gbif: GbifDownloads::new("http://127.0.0.1:1").unwrap(),
+        secret: NO_SECRET.into(),
+        secrets: Arc::new(MemorySecrets::default()),
+    };
+    PlanRun { store, gbif: Store::memory(), sources, executions: Names::default(), requests }
 }
 
 fn now() -> Timestamp {
@@ -181,6 +190,11 @@ async fn what_is_asked_for() {
             "gbif-0006607-230918134249559",
         ),
         (json!({"download_key": "0006608-230918134249559"}), "1 download", "gbif-0006608-230918134249559"),
+        (
+            json!({"request": {"predicate": {"type": "equals", "key": "COUNTRY", "value": "US"}}}),
+            "InvalidInput",
+            "GbifCredentialsSecret",
+        ),
         (json!({"snapshot": "2026-07-01"}), "1 snapshot", "snapshot-2026-07-01"),
         (uploaded("memory", "uploads/folder/"), "ignored", ""),
         (uploaded("memory", "folder/"), "ignored", ""),

@@ -1,17 +1,24 @@
-//! GBIF's own service of downloads: what it knows of one, and whether its file can be had.
+//! GBIF's own service of downloads: requesting one, what it knows of one, and whether its file can be had.
 
 use std::time::Duration;
 
 use bisonflow_contract::document::GbifDownload;
+use bisonflow_contract::input::DownloadRequest;
 use bisonflow_contract::{Checklist, DownloadKey, StepError};
+use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, StatusCode, Url};
 use serde::Deserialize;
+use serde_json::json;
 
 use crate::http::{causes, retry_after};
 
 /// Who asks.
 const USER_AGENT: &str = concat!("bisonflow/", env!("CARGO_PKG_VERSION"));
 const TIMEOUT: Duration = Duration::from_secs(15);
+/// For a request of a download, whose predicate GBIF has to look through.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// How much of GBIF's own words a message quotes, characters.
+const QUOTED: usize = 500;
 /// How often it is asked before somebody else has to try again.
 const TRIES: u32 = 4;
 /// The pause after a first failure; it doubles.
@@ -24,6 +31,28 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 pub struct GbifDownloads {
     client: Client,
     server: Url,
+}
+
+/// Who requests downloads from GBIF: a user's name, not the e-mail address, and the password.
+#[derive(Deserialize)]
+pub struct GbifAccount {
+    username: String,
+    password: String,
+}
+
+impl GbifAccount {
+    /// Reads it as a secret holds it: `{"username": "…", "password": "…"}`.
+    ///
+    /// # Errors
+    /// [`StepError::Internal`] that names the secret and quotes nothing of it.
+    pub fn parse(secret: &str, text: &str) -> Result<GbifAccount, StepError> {
+        // serde's message could quote what it found.
+        serde_json::from_str(text).map_err(|_| {
+            StepError::Internal(format!(
+                "secret {secret:?}: expected the texts username and password of an account at GBIF, as JSON"
+            ))
+        })
+    }
 }
 
 /// What the service says of a download; what it says besides is of no use to us.
@@ -127,6 +156,59 @@ impl GbifDownloads {
         })
     }
 
+    /// Requests a download; GBIF may give the key of an earlier one that is the same. It sends no e-mail about it.
+    ///
+    /// # Errors
+    /// [`StepError::InvalidInput`] with GBIF's own words if it does not take the request; [`StepError::Internal`] if it
+    /// does not take the account, or the account would not be safe on the way; [`StepError::Throttled`] while too many
+    /// downloads of the account are not finished; [`StepError::SourceUnavailable`] if it does not answer as it should.
+    pub async fn request(
+        &self,
+        request: &DownloadRequest,
+        checklist: Option<&Checklist>,
+        account: &GbifAccount,
+    ) -> Result<DownloadKey, StepError> {
+        let is_here = matches!(self.server.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
+        if self.server.scheme() != "https" && !is_here {
+            return Err(StepError::Internal(format!(
+                "GBIF_API: found {}, expected https://: a password is sent to no other server",
+                self.server
+            )));
+        }
+        let url = format!("{}v1/occurrence/download/request", self.server);
+        let mut body = json!({
+            "creator": account.username, "sendNotification": false,
+            "format": request.format, "predicate": request.predicate,
+        });
+        if let Some(checklist) = checklist {
+            body["checklistKey"] = checklist.gbif_key().into();
+        }
+        let silent =
+            |why: String| StepError::SourceUnavailable(format!("GBIF download request: {url}: {why}"));
+        let post = self.client.post(&url).timeout(REQUEST_TIMEOUT).header(CONTENT_TYPE, "application/json");
+        let post = post.basic_auth(&account.username, Some(&account.password)).body(body.to_string());
+        let answer = post.send().await.map_err(|error| silent(causes(error)))?;
+        let status = answer.status();
+        let said = answer.text().await.map_err(|error| silent(causes(error)))?;
+        let said: String = said.trim().chars().take(QUOTED).collect();
+        match status.as_u16() {
+            200..=299 => said.trim_matches('"').parse().map_err(|_| {
+                silent(format!("{status}, but found {said:?} where the key of a download should be"))
+            }),
+            400 | 413 | 422 => Err(StepError::invalid(
+                "request",
+                format_args!("GBIF does not take it ({status}): {said}; see the download API of GBIF"),
+            )),
+            401 | 403 => Err(StepError::Internal(format!(
+                "GBIF download request: {url}: {status}: GBIF does not know the user or the password in the stack's \
+                 secret (GbifCredentialsSecret), or the user may not request downloads"
+            ))),
+            // 420 is GBIF's own for too many downloads of a user that are not finished.
+            420 | 429 => Err(StepError::Throttled(format!("GBIF download request: {url}: {status}: {said}"))),
+            _ => Err(silent(format!("{status}: {said}"))),
+        }
+    }
+
     async fn about(&self, key: &DownloadKey) -> Result<About, StepError> {
         let url = format!("{}v1/occurrence/download/{key}", self.server);
         let mut pause = PAUSE;
@@ -204,10 +286,17 @@ mod tests {
         tokio::spawn(async move {
             loop {
                 let (mut stream, _) = listener.accept().await.unwrap();
-                let mut request = [0; 2048];
-                let read = stream.read(&mut request).await.unwrap();
+                let (mut request, mut buffer) = (String::new(), [0; 2048]);
+                // A request of a download ends with its body, an object.
+                while !request.ends_with("\r\n\r\n") && !request.ends_with('}')
+                    || request.starts_with("POST ") && !request.ends_with('}')
+                {
+                    let read = stream.read(&mut buffer).await.unwrap();
+                    request.push_str(std::str::from_utf8(&buffer[..read]).unwrap());
+                }
                 assert!(
-                    request[..read].starts_with(format!("GET /v1/occurrence/download/{KEY} ").as_bytes())
+                    request.starts_with(&format!("GET /v1/occurrence/download/{KEY} "))
+                        || request.starts_with("POST /v1/occurrence/download/request ")
                 );
                 let number = counter.fetch_add(1, Ordering::SeqCst).min(answers.len() - 1);
                 stream.write_all(answers[number].as_bytes()).await.unwrap();
@@ -253,6 +342,41 @@ mod tests {
             found.citation.as_deref(),
             Some("GBIF.org (2 October 2023) GBIF Occurrence Download https://doi.org/10.15468/dl.abcdef")
         );
+    }
+
+    #[tokio::test]
+    async fn a_request_is_answered_with_a_key_or_why_not() {
+        let request: DownloadRequest = serde_json::from_value(
+            serde_json::json!({"predicate": {"type": "equals", "key": "COUNTRY", "value": "US"}}),
+        )
+        .unwrap();
+        let account = GbifAccount::parse("gbif", r#"{"username": "me", "password": "hidden!"}"#).unwrap();
+        for (answer, expected, word) in [
+            (answer("201 Created", "", KEY), "", ""),
+            (answer("201 Created", "", "fine"), "SourceUnavailable", "fine"),
+            (answer("400 Bad Request", "", "no such key"), "InvalidInput", "no such key"),
+            (answer("413 Too Large", "", "too complex"), "InvalidInput", "too complex"),
+            (answer("401 Unauthorized", "", ""), "Internal", "GbifCredentialsSecret"),
+            (answer("420 Enhance Your Calm", "", "3 downloads"), "Throttled", "3 downloads"),
+            (answer("429 Too Many Requests", "", ""), "Throttled", ""),
+            (answer("503 Service Unavailable", "", ""), "SourceUnavailable", ""),
+        ] {
+            let (url, asked) = service(vec![answer.clone()]).await;
+            let found = GbifDownloads::new(&url).unwrap().request(&request, None, &account).await;
+            assert_eq!(asked.load(Ordering::SeqCst), 1, "it is never sent twice: {answer}");
+            match found {
+                Ok(key) => assert_eq!((key.to_string().as_str(), expected), (KEY, "")),
+                Err(error) => {
+                    assert_eq!(error.name().as_str(), expected, "{answer}: {error}");
+                    assert!(error.to_string().contains(word), "{error}");
+                    assert!(!error.to_string().contains("hidden!"), "{error}");
+                }
+            }
+        }
+        let open = GbifDownloads::new("http://example.org").unwrap().request(&request, None, &account).await;
+        assert!(open.unwrap_err().to_string().contains("https"));
+        let secret = GbifAccount::parse("gbif", "hidden!").err().unwrap().to_string();
+        assert!(secret.contains("\"gbif\"") && !secret.contains("hidden!"), "{secret}");
     }
 
     #[tokio::test]

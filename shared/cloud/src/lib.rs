@@ -17,6 +17,7 @@ pub mod region_list;
 pub mod report;
 pub mod run_store;
 pub mod runtime;
+pub mod secrets;
 pub mod species_match;
 pub mod store;
 pub mod summarize;

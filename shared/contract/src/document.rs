@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::input::{FilterName, Input, Options};
+use crate::input::{DownloadRequest, FilterName, Input, Options};
 use crate::publication::Comparability;
 use crate::{Checklist, DownloadKey, ErrorName, RunId, RunRef};
 
@@ -49,6 +49,22 @@ impl Plan {
     pub fn run_year(&self) -> i16 {
         self.planned_at.to_zoned(jiff::tz::TimeZone::UTC).year()
     }
+}
+
+/// `requests/<16 hex>.json`: a download that was requested from GBIF, so that nobody requests it a second time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RequestedDownload {
+    /// What was requested.
+    pub request: DownloadRequest,
+    /// The checklist that it was requested with.
+    pub checklist: Option<Checklist>,
+    /// The execution that requested it.
+    pub execution_arn: String,
+    /// When (RFC 3339, UTC).
+    pub requested_at: jiff::Timestamp,
+    /// The key that GBIF gave; absent while it is asked.
+    pub download_key: Option<DownloadKey>,
 }
 
 /// The reference data of a run, pinned.
@@ -123,6 +139,12 @@ pub struct Source {
     pub entry_sha256: Option<String>,
     /// CRC-32 of the same bytes, 8 hexadecimal digits.
     pub entry_crc32: Option<String>,
+    /// The length of the same bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry_bytes: Option<u64>,
+    /// The same entry as it stands in its archive; absent where there is none, or several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry_compressed: Option<HashedBytes>,
     /// SHA-256 of the whole source, where every byte was read.
     pub sha256: Option<String>,
     /// ETag of the object at `uri`, without quotes. It belongs to that copy, as the URI does: `landing.json` holds it,
@@ -133,6 +155,18 @@ pub struct Source {
     pub doi: Option<String>,
     /// How many records GBIF says there are.
     pub records_declared: Option<u64>,
+}
+
+/// Some bytes, known by their hashes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HashedBytes {
+    /// How many.
+    pub bytes: u64,
+    /// SHA-256, lower-case hexadecimal; absent where it was not wanted.
+    pub sha256: Option<String>,
+    /// CRC-32, 8 hexadecimal digits.
+    pub crc32: String,
 }
 
 /// `landing.json`: what landed; written last by the landing.

@@ -19,16 +19,59 @@ pub struct Input {
     pub options: Options,
 }
 
-/// Where the records come from: exactly one of three.
+/// Where the records come from: exactly one of four.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
     /// A GBIF download, by its key.
     DownloadKey(DownloadKey),
+    /// A GBIF download that is requested first, once for all executions that ask for the same.
+    Request(DownloadRequest),
     /// A file or prefix: `s3://bucket/key` or `https://…`.
     Source(SourceUri),
     /// A monthly GBIF snapshot on AWS, by its date; used in place.
     Snapshot(SnapshotDate),
+}
+
+/// What a download that is requested from GBIF holds. Its checklist is that of the options.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DownloadRequest {
+    /// Which records, as GBIF's download API has it: `{"type": "equals", "key": "COUNTRY", "value": "US"}`.
+    #[schemars(schema_with = "predicate_schema")]
+    pub predicate: serde_json::Map<String, Value>,
+    /// The form of its file.
+    #[serde(default)]
+    pub format: DownloadFormat,
+}
+
+/// A form of GBIF's downloads that we read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum DownloadFormat {
+    /// A Darwin Core archive.
+    #[default]
+    Dwca,
+    /// One text of 50 columns.
+    SimpleCsv,
+    /// The same columns as Parquet.
+    SimpleParquet,
+}
+
+impl DownloadRequest {
+    /// Whether GBIF can have a look at it: what a predicate says is GBIF's to judge.
+    fn check(&self) -> Result<(), StepError> {
+        if self.predicate.contains_key("type") {
+            return Ok(());
+        }
+        let why = "found no type, expected a predicate of GBIF's download API, such as \
+                   {\"type\": \"equals\", \"key\": \"COUNTRY\", \"value\": \"US\"}";
+        Err(StepError::invalid("request.predicate", why))
+    }
+}
+
+fn predicate_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "object", "required": ["type"]})
 }
 
 /// A file or prefix that holds a download.
@@ -352,6 +395,7 @@ struct EventObject {
 #[serde(deny_unknown_fields)]
 struct RawInput {
     download_key: Option<Value>,
+    request: Option<Value>,
     source: Option<Value>,
     snapshot: Option<Value>,
     #[serde(default)]
@@ -384,9 +428,14 @@ impl Request {
             return Err(StepError::invalid("input", format_args!("found {input}, expected a JSON object")));
         }
         let raw: RawInput = crate::parse("input", input)?;
-        let origin = match (raw.download_key, raw.source, raw.snapshot) {
-            (Some(key), None, None) => Origin::DownloadKey(crate::parse("download_key", key)?),
-            (None, Some(source), None) => match crate::parse("source", source)? {
+        let origin = match (raw.download_key, raw.request, raw.source, raw.snapshot) {
+            (Some(key), None, None, None) => Origin::DownloadKey(crate::parse("download_key", key)?),
+            (None, Some(request), None, None) => {
+                let request: DownloadRequest = crate::parse("request", request)?;
+                request.check()?;
+                Origin::Request(request)
+            }
+            (None, None, Some(source), None) => match crate::parse("source", source)? {
                 SourceUri::File(uri) => {
                     let why =
                         format!("found {uri}: a workflow reads s3:// and https:// only; upload the file");
@@ -394,17 +443,17 @@ impl Request {
                 }
                 source => Origin::Source(source),
             },
-            (None, None, Some(date)) => Origin::Snapshot(crate::parse("snapshot", date)?),
-            (None, None, None) => {
+            (None, None, None, Some(date)) => Origin::Snapshot(crate::parse("snapshot", date)?),
+            (None, None, None, None) => {
                 return Err(StepError::invalid(
                     "input",
-                    "found no source: expected one of download_key, source, snapshot",
+                    "found no source: expected one of download_key, request, source, snapshot",
                 ));
             }
             _ => {
                 return Err(StepError::invalid(
                     "input",
-                    "found more than one of download_key, source and snapshot: expected exactly one",
+                    "found more than one of download_key, request, source and snapshot: expected exactly one",
                 ));
             }
         };
@@ -430,11 +479,12 @@ mod tests {
     }
 
     #[test]
-    fn the_three_forms() {
+    fn the_four_forms() {
         for input in [
             json!({"download_key": "0006607-230918134249559"}),
             json!({"source": "s3://bison-data/uploads/file.zip", "options": {"subset_records": 250, "riis": "none"}}),
             json!({"source": "https://example.org/a.zip"}),
+            json!({"request": {"predicate": {"type": "equals", "key": "COUNTRY", "value": "US"}}}),
             json!({"snapshot": "2026-07-01", "options": {"filters": {"country": ["US", "PR"], "rank": false, "max_uncertainty_m": 1000}}}),
         ] {
             assert!(matches!(Request::parse(input.clone()), Ok(Request::Asked(_))), "{input}");
@@ -443,7 +493,14 @@ mod tests {
 
     #[test]
     fn errors_name_the_field() {
-        assert!(error(json!({})).contains("download_key, source, snapshot"));
+        assert!(error(json!({})).contains("download_key, request, source, snapshot"));
+        assert!(error(json!({"request": {"predicate": {"key": "COUNTRY"}}})).contains("request.predicate"));
+        assert!(
+            error(json!({"request": {"predicate": {"type": "and"}, "creator": "me"}})).contains("creator")
+        );
+        assert!(
+            error(json!({"request": {"predicate": {"type": "and"}, "format": "SQL"}})).contains("SIMPLE_CSV")
+        );
         assert!(
             error(json!({"snapshot": "2026-07-01", "source": "s3://bucket/k"})).contains("more than one")
         );

@@ -30,6 +30,16 @@ pub fn resolved_riis(sha256: &str, checklist: &Checklist) -> String {
     format!("{REFERENCE}resolved/{}-{checklist}/", sha256.get(..16).unwrap_or(sha256))
 }
 
+/// What remembers a download that was requested from GBIF. `sha256` is that of the request.
+///
+/// ```
+/// use bisonflow_contract::layout::requested_download;
+/// assert_eq!(requested_download("0123456789abcdef0123456789abcdef"), "requests/0123456789abcdef.json");
+/// ```
+pub fn requested_download(sha256: &str) -> String {
+    format!("requests/{}.json", sha256.get(..16).unwrap_or(sha256))
+}
+
 /// The prefix and Glue table of the landed records.
 pub const OCCURRENCES: &str = "occurrences";
 /// The prefix and Glue table of the annotated records.

@@ -91,10 +91,22 @@ pub enum OccurrenceError {
         /// What it may say.
         expected: String,
     },
-    /// Reading the source, or writing beside it, failed.
+    /// Reading the source failed.
     #[error("{place}: {doing} failed: {error}; try again")]
     Io {
         /// Where.
+        place: Place,
+        /// What was being done.
+        doing: &'static str,
+        /// What the system says.
+        error: std::io::Error,
+    },
+    /// Writing beside the source failed: what was kept aside, or a temporary file.
+    #[error(
+        "{place}: {doing} failed: {error}; make room on this machine's disk (TMPDIR), then do the same again"
+    )]
+    Write {
+        /// Of which source.
         place: Place,
         /// What was being done.
         doing: &'static str,
@@ -126,6 +138,10 @@ impl OccurrenceError {
     pub(crate) fn io(place: Place, doing: &'static str, error: std::io::Error) -> Self {
         OccurrenceError::Io { place, doing, error }
     }
+
+    pub(crate) fn write(place: Place, doing: &'static str, error: std::io::Error) -> Self {
+        OccurrenceError::Write { place, doing, error }
+    }
 }
 
 impl From<OccurrenceError> for StepError {
@@ -136,7 +152,9 @@ impl From<OccurrenceError> for StepError {
             OccurrenceError::Corrupt { .. } => StepError::CorruptArchive(sentence),
             OccurrenceError::Option { .. } => StepError::InvalidInput(sentence),
             OccurrenceError::Io { .. } => StepError::SourceUnavailable(sentence),
-            OccurrenceError::Unfinished { .. } => StepError::Internal(sentence),
+            OccurrenceError::Write { .. } | OccurrenceError::Unfinished { .. } => {
+                StepError::Internal(sentence)
+            }
         }
     }
 }
@@ -155,10 +173,12 @@ mod tests {
     fn every_error_has_its_stable_name() {
         let place = Place::file("a.zip");
         let io = std::io::Error::other("gone");
+        let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
         for (error, name) in [
             (OccurrenceError::unsupported(place.clone(), "a", "b", "c"), "UnsupportedFormat"),
             (OccurrenceError::corrupt(place.clone(), "a"), "CorruptArchive"),
             (OccurrenceError::io(place.clone(), "reading", io), "SourceUnavailable"),
+            (OccurrenceError::write(place.clone(), "writing", full), "Internal"),
             (OccurrenceError::Unfinished { place }, "Internal"),
         ] {
             let step = StepError::from(error);

@@ -17,7 +17,7 @@ use std::num::NonZeroUsize;
 
 use bisonflow_cloud::RunStore;
 use bisonflow_contract::document::{
-    GbifDownload, Landing, LandingCheckpoint, LandingRecords, Source, SourceKind, TaxonKeyShapes,
+    GbifDownload, HashedBytes, Landing, LandingCheckpoint, LandingRecords, Source, SourceKind, TaxonKeyShapes,
 };
 use bisonflow_contract::id::hex;
 use bisonflow_contract::layout::OCCURRENCES;
@@ -55,6 +55,8 @@ pub struct LandRequest<'a> {
     pub source_identity: Option<String>,
     /// Columns beyond the schema, or `["all"]`.
     pub columns: Vec<String>,
+    /// The only columns of the schema that land; absent for all of it, which a run needs.
+    pub only: Option<Vec<String>>,
     /// Most records in a row group.
     pub row_group_records: u64,
     /// A part is closed at the first end of a row group beyond this length in bytes.
@@ -82,7 +84,7 @@ pub fn land(request: &LandRequest<'_>, handle: &Handle) -> Result<Landing, StepE
     let (run, layout) = (request.run, request.run.layout());
     if let Some(landing) = handle.block_on(run.read::<Landing>(&layout.landing()))? {
         if landing.generation == request.generation
-            && landing.source_identity == request.source_identity
+            && landing.source_identity == planned_identity(request)
             && parts::are_there(run, &landing.parts, handle)?
         {
             tracing::info!(records = landing.records.landed, "land: already finished");
@@ -145,6 +147,7 @@ fn checkpoint(
         (Location::Local(_), _) => request.source_identity.clone(),
         (_, marks) => marks.map(|marks| hex(&Sha256::digest(marks.join("\n")))),
     };
+    let content = content.map(|content| with_only(request, content));
     Ok(LandingCheckpoint {
         run_id: request.run_id.clone(),
         generation: request.generation,
@@ -158,9 +161,22 @@ fn checkpoint(
     })
 }
 
+/// What the landing of all columns may not be taken for: one of the same content, but of some columns only.
+fn with_only(request: &LandRequest<'_>, content: String) -> String {
+    match &request.only {
+        Some(only) => format!("{content}, only {}", only.join(",")),
+        None => content,
+    }
+}
+
+/// What the run was planned with.
+fn planned_identity(request: &LandRequest<'_>) -> Option<String> {
+    request.source_identity.clone().map(|identity| with_only(request, identity))
+}
+
 /// What the run was planned with, if that is still what was landed.
 fn identity(request: &LandRequest<'_>, files: &[SourceFile], has_changed: bool) -> Option<String> {
-    let planned = request.source_identity.clone().filter(|_| !has_changed)?;
+    let planned = planned_identity(request).filter(|_| !has_changed)?;
     let [file] = files else { return Some(planned) };
     match &file.e_tag {
         Some(tag) if planned.starts_with("etag ") => {
@@ -181,6 +197,7 @@ fn land_files(
     let mut progress = Progress::records("landing", None);
     let mut total = Totals::default();
     let mut kind = None;
+    let mut schema = None;
     let mut checklist = None;
     let gbif = request.gbif.as_ref();
     let mut doi = gbif.and_then(|gbif| gbif.doi.clone());
@@ -188,6 +205,7 @@ fn land_files(
     for file in files {
         let options = ReadOptions {
             extra_columns: request.columns.clone(),
+            columns: request.only.clone(),
             batch_records: BATCH_RECORDS,
             coded: true,
             threads: rayon::current_num_threads(),
@@ -210,22 +228,21 @@ fn land_files(
         checklist.get_or_insert_with(|| named.unwrap_or_else(|| metadata.checklist.clone()));
         doi = doi.or_else(|| metadata.doi.clone());
         records_declared = records_declared.or(metadata.records_declared);
-        let schema = download.schema();
+        let of_file = download.schema();
         while let Some(batch) = download.next_batch()? {
             request.stop.check()?;
             progress.add(batch.num_rows() as u64);
-            parts.write(&schema, &batch)?;
+            parts.write(&of_file, &batch)?;
         }
+        schema = Some(of_file);
         total.add(download.finish()?, &file.uri)?;
     }
     progress.finish();
-    let schema = bisonflow_occurrence::schema::schema(&total.extra_columns);
-    let written = parts.finish(&schema)?;
-    rejects.store(request.run, handle)?;
-
-    let (Some(kind), [first, ..]) = (kind, files) else {
+    let (Some(kind), Some(schema), [first, ..]) = (kind, schema, files) else {
         return Err(StepError::Internal("a location without files".into()));
     };
+    let written = parts.finish(&schema)?;
+    rejects.store(request.run, handle)?;
     Ok(Landing {
         run_id: request.run_id.clone(),
         generation: request.generation,
@@ -260,6 +277,8 @@ fn source(
         bytes: files.iter().map(|file| file.bytes).sum(),
         entry_sha256: total.entry_sha256.clone().filter(|_| single),
         entry_crc32: total.entry_crc32.clone().filter(|_| single),
+        entry_bytes: total.entry_bytes.filter(|_| single),
+        entry_compressed: total.entry_compressed.clone().filter(|_| single),
         // A plain text is read from its first byte to its last: its entry is the whole source.
         sha256: total.entry_sha256.clone().filter(|_| single && kind == SourceKind::Text),
         etag: first.e_tag.clone().filter(|_| single),
@@ -277,6 +296,8 @@ struct Totals {
     taxon_keys: TaxonKeyShapes,
     entry_sha256: Option<String>,
     entry_crc32: Option<String>,
+    entry_bytes: Option<u64>,
+    entry_compressed: Option<HashedBytes>,
     extra_columns: Vec<String>,
     files: usize,
 }
@@ -304,6 +325,8 @@ impl Totals {
         self.taxon_keys.none += summary.taxon_keys.none;
         self.entry_sha256 = summary.entry_sha256;
         self.entry_crc32 = summary.entry_crc32;
+        self.entry_bytes = summary.entry_bytes;
+        self.entry_compressed = summary.entry_compressed;
         Ok(())
     }
 }

@@ -80,7 +80,7 @@ impl<'a> Parts<'a> {
             }
             let Some(part) = &mut self.open else { continue };
             let count = rest.num_rows().min(self.row_group_records - part.writer.open_rows());
-            let failed = |error| StepError::SourceUnavailable(format!("writing {}: {error}", part.key));
+            let failed = |error| self.run.store().unwritten(&part.key, &error);
             part.writer.write(&rest.slice(0, count)).map_err(failed)?;
             part.records += count as u64;
             rest = rest.slice(count, rest.num_rows() - count);
@@ -122,9 +122,7 @@ impl<'a> Parts<'a> {
 
     fn close(&mut self) -> Result<(), StepError> {
         let Some(OpenPart { key, writer, records }) = self.open.take() else { return Ok(()) };
-        let object = writer
-            .finish()
-            .map_err(|error| StepError::SourceUnavailable(format!("writing {key}: {error}")))?;
+        let object = writer.finish().map_err(|error| self.run.store().unwritten(&key, &error))?;
         let bytes = object.finish().map_err(|error| self.run.store().failed(&key, error))?;
         self.checkpoint.parts.push(Part { uri: key, records: Some(records), bytes });
         self.checkpoint.upload = None;

@@ -25,7 +25,7 @@ impl Rejects {
     /// Puts what was rejected under `rejects/`, if anything was.
     pub(super) fn store(&self, run: &RunStore, handle: &Handle) -> Result<(), StepError> {
         let key = run.layout().rejects();
-        let failed = |error: std::io::Error| StepError::SourceUnavailable(format!("writing {key}: {error}"));
+        let failed = |error: std::io::Error| run.store().unwritten(&key, &error);
         let mut file =
             self.file.lock().map_err(|_| StepError::Internal("a writer of rejects panicked".into()))?;
         if file.seek(SeekFrom::End(0)).map_err(failed)? == 0 {

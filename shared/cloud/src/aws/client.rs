@@ -19,7 +19,13 @@ pub async fn config() -> SdkConfig {
 }
 
 /// The step error for a failed call of `action` (`glue:GetTable`).
-#[cfg(any(feature = "batch", feature = "ec2", feature = "glue", feature = "sfn"))]
+#[cfg(any(
+    feature = "batch",
+    feature = "ec2",
+    feature = "glue",
+    feature = "secretsmanager",
+    feature = "sfn"
+))]
 pub(super) fn failed<E: ProvideErrorMetadata + std::error::Error>(action: &str, error: &E) -> StepError {
     classify(action, error.code(), &DisplayErrorContext(error).to_string())
 }
@@ -66,7 +72,7 @@ fn classify(action: &str, code: Option<&str>, context: &str) -> StepError {
 }
 
 /// The error of an answer that lacks what the service promises.
-#[cfg(any(feature = "batch", feature = "ec2", feature = "glue"))]
+#[cfg(any(feature = "batch", feature = "ec2", feature = "glue", feature = "secretsmanager"))]
 pub(super) fn lacks(action: &str, what: &str) -> StepError {
     StepError::Internal(format!("{action} answered without {what}; report this as a bug"))
 }

@@ -11,13 +11,21 @@ mod client;
 pub mod ec2;
 #[cfg(feature = "glue")]
 pub mod glue;
+#[cfg(feature = "secretsmanager")]
+pub mod secretsmanager;
 #[cfg(feature = "sfn")]
 pub mod sfn;
 
 #[cfg(feature = "aws")]
 pub use client::config;
 
-#[cfg(any(feature = "batch", feature = "ec2", feature = "glue", feature = "sfn"))]
+#[cfg(any(
+    feature = "batch",
+    feature = "ec2",
+    feature = "glue",
+    feature = "secretsmanager",
+    feature = "sfn"
+))]
 use client::failed;
-#[cfg(any(feature = "batch", feature = "ec2", feature = "glue"))]
+#[cfg(any(feature = "batch", feature = "ec2", feature = "glue", feature = "secretsmanager"))]
 use client::lacks;

@@ -2,6 +2,7 @@
 
 mod upload;
 
+use std::io;
 use std::path::Path as FsPath;
 use std::sync::Arc;
 
@@ -406,15 +407,47 @@ impl Store {
             object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
                 StepError::Internal(format!("{at}: access denied; give this role the permission: {error}"))
             }
-            error => {
-                let text = error.to_string();
-                if text.contains("SlowDown") || text.contains("429 Too Many Requests") {
-                    StepError::Throttled(format!("{at}: {text}"))
-                } else {
-                    StepError::SourceUnavailable(format!("{at}: {text}"))
+            error => match self.of_this_machine(&error) {
+                Some(why) => StepError::Internal(format!("{at}: {why}")),
+                None => {
+                    let text = error.to_string();
+                    if text.contains("SlowDown") || text.contains("429 Too Many Requests") {
+                        StepError::Throttled(format!("{at}: {text}"))
+                    } else {
+                        StepError::SourceUnavailable(format!("{at}: {text}"))
+                    }
                 }
-            }
+            },
         }
+    }
+
+    /// The step error for a file of records that could not be written, with what led to it: of a folder, this
+    /// machine's disk has to be looked after; of a bucket, it may go better the next time.
+    pub fn unwritten(&self, key: &str, error: &(dyn std::error::Error + 'static)) -> StepError {
+        let at = self.uri_of(key);
+        match self.of_this_machine(error) {
+            Some(why) => StepError::Internal(format!("writing {at}: {why}")),
+            None => StepError::SourceUnavailable(format!("writing {at}: {error}")),
+        }
+    }
+
+    /// Of a folder, what the system says and what to do about it, if it is the system that an error comes from.
+    fn of_this_machine(&self, error: &(dyn std::error::Error + 'static)) -> Option<String> {
+        if self.uri.starts_with("s3://") {
+            return None;
+        }
+        let mut causes = std::iter::successors(Some(error), |error| error.source());
+        let of_system = |error: &&(dyn std::error::Error + 'static)| {
+            error.downcast_ref::<io::Error>().is_some_and(|error| error.raw_os_error().is_some())
+        };
+        let found = causes.find(of_system)?.downcast_ref::<io::Error>()?;
+        let advice = match found.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                "make room there or choose another folder, then do the same again"
+            }
+            _ => "look after the folder or choose another one, then do the same again",
+        };
+        Some(format!("{found}; {advice}"))
     }
 }
 

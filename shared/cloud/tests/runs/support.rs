@@ -159,6 +159,8 @@ pub(crate) fn source(kind: SourceKind) -> Source {
         bytes: 1,
         entry_sha256: None,
         entry_crc32: None,
+        entry_bytes: None,
+        entry_compressed: None,
         sha256: None,
         etag: Some("a".into()),
         doi: None,

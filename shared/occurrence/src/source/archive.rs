@@ -9,12 +9,11 @@ use std::io::{BufReader, Read};
 use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
-use super::bytes_in::{EntryBytes, Expected, Hashes, Source};
+use super::bytes_in::{CompressedBytes, EntryBytes, Expected, Hashes, Source};
 use crate::{OccurrenceError, Place};
 
 /// No meta.xml or metadata.xml is nearly as long.
 const SMALL_ENTRY_BYTES: u64 = 64 << 20;
-const BUFFER_BYTES: usize = 1 << 18;
 /// An entry that is longer than this and inflates to more than so many times its length is no text of occurrences,
 /// which deflates to a tenth at best, but meant to do harm.
 const HARMLESS_BYTES: u64 = 1 << 30;
@@ -70,8 +69,13 @@ impl Archive {
         self.names().any(|other| other == name)
     }
 
-    /// Opens an entry.
-    pub(super) fn entry(&mut self, name: &str, hashes: Hashes) -> Result<EntryBytes, OccurrenceError> {
+    /// Opens an entry. Its bytes as they stand in the archive are hashed, too, if there are hashes for them.
+    pub(super) fn entry(
+        &mut self,
+        name: &str,
+        hashes: Hashes,
+        of_compressed: Option<Hashes>,
+    ) -> Result<EntryBytes, OccurrenceError> {
         let place = self.place.entry(name);
         let found = self.names.iter().find(|(other, _)| other == name);
         let &(_, index) = found.ok_or_else(|| OccurrenceError::corrupt(place.clone(), "no such entry"))?;
@@ -101,20 +105,17 @@ impl Archive {
             let found = format!("the entry ends at byte {end}, the file at {}", self.source.length());
             return Err(OccurrenceError::corrupt(place, found));
         }
-        let raw = BufReader::with_capacity(BUFFER_BYTES, self.source.at(start)).take(entry.compressed_size());
-        let inner: Box<dyn Read + Send> = match entry.compression() {
-            CompressionMethod::Stored => Box::new(raw),
-            CompressionMethod::Deflated => Box::new(flate2::bufread::DeflateDecoder::new(raw)),
-            other => {
-                return Err(OccurrenceError::unsupported(
-                    place,
-                    format!("compression {other}"),
-                    "deflate, or none",
-                    "use the archive as GBIF wrote it",
-                ));
-            }
-        };
-        Ok(EntryBytes::new(inner, Some(expected), hashes))
+        let bytes = CompressedBytes::new(self.source.at(start), entry.compressed_size(), of_compressed);
+        match entry.compression() {
+            CompressionMethod::Stored => Ok(EntryBytes::stored(bytes, expected, hashes)),
+            CompressionMethod::Deflated => Ok(EntryBytes::deflated(bytes, expected, hashes)),
+            other => Err(OccurrenceError::unsupported(
+                place,
+                format!("compression {other}"),
+                "deflate, or none",
+                "use the archive as GBIF wrote it",
+            )),
+        }
     }
 
     /// The text of a small entry, if there is one of this name; bytes that are no UTF-8 are replaced.
@@ -123,7 +124,7 @@ impl Archive {
             return Ok(None);
         }
         let mut bytes = Vec::new();
-        let read = self.entry(name, Hashes::default())?.take(SMALL_ENTRY_BYTES).read_to_end(&mut bytes);
+        let read = self.entry(name, Hashes::default(), None)?.take(SMALL_ENTRY_BYTES).read_to_end(&mut bytes);
         read.map_err(|error| self.source.explain(self.place.entry(name), error))?;
         Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
     }

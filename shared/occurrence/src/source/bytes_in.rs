@@ -5,7 +5,9 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
+use bisonflow_contract::document::HashedBytes;
 use bytes::Bytes;
+use flate2::bufread::DeflateDecoder;
 use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::reader::{ChunkReader, Length};
 use sha2::{Digest, Sha256};
@@ -135,6 +137,7 @@ pub(super) struct Expected {
 /// The hashes of bytes read.
 #[derive(Default)]
 pub(super) struct Hashes {
+    bytes: u64,
     crc32: crc32fast::Hasher,
     sha256: Option<Digester>,
 }
@@ -151,10 +154,12 @@ impl Hashes {
     pub(super) fn new(sha256: bool, threads: usize) -> Hashes {
         let digester =
             || if threads > 1 { Digester::Beside(Beside::start()) } else { Digester::Here(Sha256::new()) };
-        Hashes { crc32: crc32fast::Hasher::new(), sha256: sha256.then(digester) }
+        Hashes { bytes: 0, crc32: crc32fast::Hasher::new(), sha256: sha256.then(digester) }
     }
 
+    /// All but CRC-32.
     fn update(&mut self, bytes: &[u8]) {
+        self.bytes += bytes.len() as u64;
         match &mut self.sha256 {
             None => {}
             Some(Digester::Here(sha256)) => sha256.update(bytes),
@@ -162,14 +167,15 @@ impl Hashes {
         }
     }
 
-    /// SHA-256, lower-case hexadecimal, if it was wanted; CRC-32, 8 hexadecimal digits.
-    pub(super) fn finish(self) -> (Option<String>, String) {
+    /// What was hashed; SHA-256 only if it was wanted.
+    pub(super) fn finish(self) -> HashedBytes {
         let sha256 = self.sha256.map(|digester| match digester {
             Digester::Here(sha256) => sha256,
             Digester::Beside(beside) => beside.finish(),
         });
         let hex = |sha256: Sha256| sha256.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        (sha256.map(hex), format!("{:08x}", self.crc32.finalize()))
+        let crc32 = format!("{:08x}", self.crc32.finalize());
+        HashedBytes { bytes: self.bytes, sha256: sha256.map(hex), crc32 }
     }
 }
 
@@ -222,10 +228,44 @@ impl Beside {
     }
 }
 
+/// The bytes of an entry as they stand in the archive, hashed as they are read.
+pub(super) struct CompressedBytes {
+    inner: io::Take<Source>,
+    hashes: Option<Hashes>,
+}
+
+impl CompressedBytes {
+    /// `bytes` of the source from its position on; hashed only if somebody wants that.
+    pub(super) fn new(source: Source, bytes: u64, hashes: Option<Hashes>) -> Self {
+        CompressedBytes { inner: source.take(bytes), hashes }
+    }
+}
+
+impl Read for CompressedBytes {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        if let Some(hashes) = &mut self.hashes {
+            hashes.crc32.update(&buffer[..read]);
+            hashes.update(&buffer[..read]);
+        }
+        Ok(read)
+    }
+}
+
+/// How much of a compressed entry is read at once, bytes.
+const BUFFER_BYTES: usize = 1 << 18;
+
+/// How the bytes of an entry stand in the source.
+enum Form {
+    /// As they are.
+    Plain(Box<BufReader<CompressedBytes>>),
+    Deflated(Box<DeflateDecoder<BufReader<CompressedBytes>>>),
+}
+
 /// The inflated bytes of an entry, or of a plain file; at the end they are checked against the central
 /// directory.
 pub(super) struct EntryBytes {
-    inner: Box<dyn Read + Send>,
+    form: Form,
     expected: Option<Expected>,
     read: u64,
     own_crc32: crc32fast::Hasher,
@@ -233,9 +273,38 @@ pub(super) struct EntryBytes {
 }
 
 impl EntryBytes {
-    /// Bytes to read; `hashes` go on from earlier entries.
-    pub(super) fn new(inner: Box<dyn Read + Send>, expected: Option<Expected>, hashes: Hashes) -> Self {
-        EntryBytes { inner, expected, read: 0, own_crc32: crc32fast::Hasher::new(), hashes }
+    /// A plain file.
+    pub(super) fn file(source: Source, hashes: Hashes) -> Self {
+        let bytes = CompressedBytes::new(source.at(0), source.length(), None);
+        // Who reads texts does so in pieces of their own that are as large.
+        EntryBytes::new(Form::Plain(Box::new(BufReader::with_capacity(1, bytes))), None, hashes)
+    }
+
+    /// An entry that stands in its archive as it is; `hashes` go on from earlier entries.
+    pub(super) fn stored(bytes: CompressedBytes, expected: Expected, hashes: Hashes) -> Self {
+        let buffered = BufReader::with_capacity(BUFFER_BYTES, bytes);
+        EntryBytes::new(Form::Plain(Box::new(buffered)), Some(expected), hashes)
+    }
+
+    /// An entry that has to be inflated; `hashes` go on from earlier entries.
+    pub(super) fn deflated(bytes: CompressedBytes, expected: Expected, hashes: Hashes) -> Self {
+        let decoder = DeflateDecoder::new(BufReader::with_capacity(BUFFER_BYTES, bytes));
+        EntryBytes::new(Form::Deflated(Box::new(decoder)), Some(expected), hashes)
+    }
+
+    fn new(form: Form, expected: Option<Expected>, hashes: Hashes) -> Self {
+        EntryBytes { form, expected, read: 0, own_crc32: crc32fast::Hasher::new(), hashes }
+    }
+
+    /// What was read, and what it was read from, where that was hashed.
+    pub(super) fn finish(self) -> (HashedBytes, Option<HashedBytes>) {
+        let EntryBytes { form, own_crc32, mut hashes, .. } = self;
+        hashes.crc32.combine(&own_crc32);
+        let compressed = match form {
+            Form::Plain(bytes) => bytes.into_inner(),
+            Form::Deflated(decoder) => decoder.into_inner().into_inner(),
+        };
+        (hashes.finish(), compressed.hashes.map(Hashes::finish))
     }
 
     /// The hashes of all bytes read.
@@ -261,9 +330,16 @@ impl EntryBytes {
 
 impl Read for EntryBytes {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer)?;
+        let read = match &mut self.form {
+            Form::Plain(bytes) => bytes.read(buffer)?,
+            Form::Deflated(decoder) => decoder.read(buffer)?,
+        };
         if read == 0 && !buffer.is_empty() {
             self.check_end()?;
+            if let Form::Deflated(decoder) = &mut self.form {
+                // What stands behind the end of the deflated bytes belongs to the entry, too.
+                io::copy(decoder.get_mut(), &mut io::sink())?;
+            }
         }
         self.own_crc32.update(&buffer[..read]);
         self.hashes.update(&buffer[..read]);

@@ -58,7 +58,32 @@ fn plain(text: &[u8], chosen: &[&str], limit: usize) -> Outcome {
         plain_row(&mut outcome, line, (number + 1, offset), chosen, limit);
         offset += line.len();
     }
+    outcome.aside = with_blank_lines_together(&outcome.aside);
     outcome
+}
+
+/// Blank lines that follow each other are one line, with how many they are.
+fn with_blank_lines_together(aside: &str) -> String {
+    let number = |line: &str| line.split('\t').nth(1).and_then(|number| number.parse::<u64>().ok());
+    let mut runs: Vec<Vec<&str>> = Vec::new();
+    for line in aside.lines() {
+        let is_blank = |line: &str| line.ends_with("\tblank line\t");
+        match runs.last_mut() {
+            Some(run)
+                if is_blank(line)
+                    && is_blank(run[0])
+                    && number(line) == number(run[0]).map(|first| first + run.len() as u64) =>
+            {
+                run.push(line);
+            }
+            _ => runs.push(vec![line]),
+        }
+    }
+    let line = |run: Vec<&str>| match run.len() {
+        1 => format!("{}\n", run[0]),
+        count => format!("{}s\t{count}\n", run[0].trim_end_matches('\t')),
+    };
+    runs.into_iter().map(line).collect()
 }
 
 fn plain_row(out: &mut Outcome, line: &[u8], at: (usize, usize), chosen: &[&str], limit: usize) {
@@ -185,7 +210,7 @@ fn texts(array: &ArrayRef) -> Vec<Option<String>> {
 fn ours(text: &[u8], options: &ReadOptions, limits: Limits) -> (Outcome, Vec<RecordBatch>) {
     let source = Source::new(Cursor::new(text.to_vec()), text.len() as u64);
     let hashes = Hashes::new(options.sha256, options.threads);
-    let input = EntryBytes::new(Box::new(source.at(0)), None, hashes);
+    let input = EntryBytes::file(source.clone(), hashes);
     let mut reader = TextReader::new(input, source, None, Place::file("f"), options, limits).unwrap();
     let kept = Kept::default();
     reader.rejects().write_to(Box::new(kept.clone()));
@@ -272,7 +297,7 @@ fn row() -> impl Strategy<Value = Vec<u8>> {
     let noise = proptest::sample::select(&b"\t\t\"\r\xe9\0ab"[..]);
     let noise = proptest::collection::vec(noise, 0..60);
     let end = prop_oneof![5 => Just(&b"\n"[..]), 1 => Just(&b"\r\n"[..]), 1 => Just(&b"\r\r\n"[..])];
-    (prop_oneof![9 => with_id, 1 => noise, 1 => Just(Vec::new())], end)
+    (prop_oneof![9 => with_id, 1 => noise, 3 => Just(Vec::new())], end)
         .prop_map(|(row, end)| [&row, end].concat())
 }
 

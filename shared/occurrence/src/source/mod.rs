@@ -8,7 +8,8 @@
 //! header and is rejected, or falls apart into a ragged row and a remainder; both are counted.
 //!
 //! Rows are never dropped silently. Rejected, and kept aside, are rows with more fields than the header, bad
-//! UTF-8, no gbifID, more than 64 MiB, and blank lines (but for one at the very end). Rows with fewer fields
+//! UTF-8, no gbifID, more than 64 MiB, and blank lines (but for one at the very end; several in a row are counted one by
+//! one, and kept as one line that says how many). Rows with fewer fields
 //! are padded, counted as ragged, and land. A value that does not parse to its type lands as null, is counted
 //! per column, and is kept aside. An empty cell is null; `NA` never is.
 
@@ -35,7 +36,7 @@ use std::io::{Read, Seek, Write};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use bisonflow_contract::Checklist;
-use bisonflow_contract::document::{LandingRecords, SourceKind, TaxonKeyShapes};
+use bisonflow_contract::document::{HashedBytes, LandingRecords, SourceKind, TaxonKeyShapes};
 
 use crate::{OccurrenceError, Place};
 use archive::Archive;
@@ -116,6 +117,10 @@ pub struct ReadSummary {
     pub entry_sha256: Option<String>,
     /// CRC-32 of the same bytes, 8 hexadecimal digits.
     pub entry_crc32: Option<String>,
+    /// The length of the same bytes.
+    pub entry_bytes: Option<u64>,
+    /// The same entry as it stands in its archive; none without an archive, or where it is of several entries.
+    pub entry_compressed: Option<HashedBytes>,
     /// Names of the columns beyond the schema, in order.
     pub extra_columns: Vec<String>,
 }
@@ -195,7 +200,7 @@ pub fn open(
     }
     let metadata = Metadata { checklist: Checklist::backbone(), ..Metadata::default() };
     let hashes = Hashes::new(options.sha256, options.threads);
-    let input = EntryBytes::new(Box::new(source.at(0)), None, hashes);
+    let input = EntryBytes::file(source.clone(), hashes);
     let reader = TextReader::new(input, source, None, place.clone(), &options, Limits::default())?;
     Ok(Download::new(SourceKind::Text, metadata, Reader::Text(reader.into()), place))
 }
@@ -262,7 +267,8 @@ fn text_entry(
     place: &Place,
     options: &ReadOptions,
 ) -> Result<Reader, OccurrenceError> {
-    let input = archive.entry(name, Hashes::new(options.sha256, options.threads))?;
+    let hashes = || Hashes::new(options.sha256, options.threads);
+    let input = archive.entry(name, hashes(), Some(hashes()))?;
     let (place, limits) = (place.entry(name), Limits::default());
     let reader = TextReader::new(input, source, description.as_ref(), place, options, limits)?;
     Ok(Reader::Text(reader.into()))
@@ -294,7 +300,7 @@ impl Download {
     }
 
     /// Keeps rejected rows and unparsed values: tab-separated lines with a header (kind, line, byte offset,
-    /// gbifid, column, reason, text) go to `out`. To be called before the first batch.
+    /// gbifid, column, reason, text) go to `out`, with one line for blank lines that follow each other. To be called before the first batch.
     #[must_use]
     pub fn with_rejects(mut self, out: Box<dyn Write + Send>) -> Download {
         match &mut self.reader {

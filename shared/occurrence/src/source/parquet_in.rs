@@ -124,9 +124,9 @@ impl ParquetReader {
     fn open_next(&mut self, asked: Option<&[String]>) -> Result<bool, OccurrenceError> {
         let (Some(archive), Some(name)) = (&mut self.archive, self.entries.pop()) else { return Ok(false) };
         self.place = self.whole.entry(&name);
-        let mut entry = archive.entry(&name, self.hashes.take().unwrap_or_default())?;
+        let mut entry = archive.entry(&name, self.hashes.take().unwrap_or_default(), None)?;
         let temporary =
-            |error| OccurrenceError::io(self.place.clone(), "inflating to a temporary file", error);
+            |error| OccurrenceError::write(self.place.clone(), "inflating to a temporary file", error);
         let mut file = tempfile::tempfile().map_err(temporary)?;
         copy(&mut entry, &mut file).map_err(|failure| match failure {
             Failure::Reading(error) => self.source.explain(self.place.clone(), error),
@@ -241,16 +241,16 @@ impl ParquetReader {
 
     pub(super) fn summary(self) -> ReadSummary {
         let (rejected, unparsed) = self.rejects.counts();
-        let hashes = self.hashes.map(Hashes::finish);
-        let (entry_sha256, entry_crc32) =
-            hashes.map(|(sha256, crc32)| (sha256, Some(crc32))).unwrap_or_default();
+        let entries = self.hashes.map(Hashes::finish);
         ReadSummary {
             records: LandingRecords { rejected, ..self.records },
             unparsed,
             geospatial_issue_differs: self.geospatial_issue_differs,
             taxon_keys: self.taxon_keys,
-            entry_sha256,
-            entry_crc32,
+            entry_sha256: entries.as_ref().and_then(|entries| entries.sha256.clone()),
+            entry_bytes: entries.as_ref().map(|entries| entries.bytes),
+            entry_crc32: entries.map(|entries| entries.crc32),
+            entry_compressed: None,
             extra_columns: self.extra,
         }
     }

@@ -21,12 +21,46 @@ pub(super) struct At<'a> {
     pub(super) gbifid: &'a str,
 }
 
+/// Why a blank line is no record, by itself and when others follow it: so a text of nothing but newlines leaves a line,
+/// not one for each of them.
+pub(super) const BLANK: &str = "blank line";
+const BLANKS: &str = "blank lines";
+
+/// Blank lines one after the other.
+#[derive(Debug)]
+struct BlankLines {
+    first: u64,
+    byte_offset: Option<u64>,
+    count: u64,
+}
+
+impl BlankLines {
+    /// Whether the other ones begin where these end; if so, they are taken in.
+    fn take_in(&mut self, next: &BlankLines) -> bool {
+        let follow = self.first + self.count == next.first;
+        self.count += if follow { next.count } else { 0 };
+        follow
+    }
+
+    fn write(self, lines: &mut String) {
+        let at = At { line: self.first, byte_offset: self.byte_offset, gbifid: "" };
+        match self.count {
+            1 => write_line(lines, "rejected", at, "", BLANK, b""),
+            count => write_line(lines, "rejected", at, "", BLANKS, count.to_string().as_bytes()),
+        }
+    }
+}
+
 /// What was kept aside of a part of the source, and counted.
 #[derive(Debug, Default)]
 pub(super) struct Aside {
     /// Whether somebody wants the text, too.
     keep: bool,
+    /// The first of what was kept, if it is blank lines: they may go on from the part before.
+    begins: Option<BlankLines>,
     lines: String,
+    /// The last of what was kept, if it is blank lines and not all there is: they may go on in the part after.
+    ends: Option<BlankLines>,
     pub(super) unparsed: BTreeMap<String, u64>,
     pub(super) rejected: u64,
 }
@@ -40,7 +74,31 @@ impl Aside {
     /// A row that is no record.
     pub(super) fn row(&mut self, at: At<'_>, reason: &str, text: &[u8]) {
         self.rejected += 1;
-        self.line("rejected", at, "", reason, text);
+        if reason == BLANK && self.keep {
+            self.blank(BlankLines { first: at.line, byte_offset: at.byte_offset, count: 1 });
+        } else {
+            self.line("rejected", at, "", reason, text);
+        }
+    }
+
+    fn blank(&mut self, blank: BlankLines) {
+        let nothing_after = self.lines.is_empty() && self.ends.is_none();
+        let last = if nothing_after { &mut self.begins } else { &mut self.ends };
+        if last.as_mut().is_some_and(|last| last.take_in(&blank)) {
+            return;
+        }
+        if nothing_after && self.begins.is_none() {
+            self.begins = Some(blank);
+        } else {
+            self.end_with(Some(blank));
+        }
+    }
+
+    /// Writes the blank lines that came last, since others or something else came after them.
+    fn end_with(&mut self, next: Option<BlankLines>) {
+        if let Some(ended) = std::mem::replace(&mut self.ends, next) {
+            ended.write(&mut self.lines);
+        }
     }
 
     /// A value that does not parse to its column's type.
@@ -56,22 +114,26 @@ impl Aside {
         if !self.keep {
             return;
         }
-        let lines = &mut self.lines;
-        // Writing to a string does not fail.
-        let _ = write!(lines, "{kind}\t{}\t", at.line);
-        if let Some(offset) = at.byte_offset {
-            let _ = write!(lines, "{offset}");
-        }
-        lines.push('\t');
-        escape(at.gbifid.as_bytes(), lines);
-        lines.push('\t');
-        escape(column.as_bytes(), lines);
-        lines.push('\t');
-        lines.push_str(reason);
-        lines.push('\t');
-        escape(&text[..text.len().min(KEPT_BYTES)], lines);
-        lines.push('\n');
+        self.end_with(None);
+        write_line(&mut self.lines, kind, at, column, reason, text);
     }
+}
+
+fn write_line(lines: &mut String, kind: &str, at: At<'_>, column: &str, reason: &str, text: &[u8]) {
+    // Writing to a string does not fail.
+    let _ = write!(lines, "{kind}\t{}\t", at.line);
+    if let Some(offset) = at.byte_offset {
+        let _ = write!(lines, "{offset}");
+    }
+    lines.push('\t');
+    escape(at.gbifid.as_bytes(), lines);
+    lines.push('\t');
+    escape(column.as_bytes(), lines);
+    lines.push('\t');
+    lines.push_str(reason);
+    lines.push('\t');
+    escape(&text[..text.len().min(KEPT_BYTES)], lines);
+    lines.push('\n');
 }
 
 /// Writes what is kept aside as tab-separated lines, and sums it up.
@@ -103,16 +165,22 @@ impl Rejects {
         for (column, count) in part.unparsed {
             *self.all.unparsed.entry(column).or_default() += count;
         }
-        if self.all.lines.is_empty() {
-            self.all.lines = part.lines;
-        } else {
+        if let Some(blank) = part.begins
+            && !self.all.ends.as_mut().is_some_and(|last| last.take_in(&blank))
+        {
+            self.all.end_with(Some(blank));
+        }
+        if !part.lines.is_empty() || part.ends.is_some() {
+            self.all.end_with(None);
             self.all.lines.push_str(&part.lines);
+            self.all.ends = part.ends;
         }
         if self.all.lines.len() < BUFFER_BYTES { Ok(()) } else { self.write(false) }
     }
 
     /// Writes out what is left.
     pub(super) fn finish(&mut self) -> Result<(), OccurrenceError> {
+        self.all.end_with(None);
         self.write(true)
     }
 
@@ -128,7 +196,7 @@ impl Rejects {
         out.write_all(header.as_bytes())
             .and_then(|()| out.write_all(self.all.lines.as_bytes()))
             .and_then(|()| if flush { out.flush() } else { Ok(()) })
-            .map_err(|error| OccurrenceError::io(self.place.clone(), "writing the rejects", error))?;
+            .map_err(|error| OccurrenceError::write(self.place.clone(), "writing the rejects", error))?;
         self.all.lines.clear();
         Ok(())
     }

@@ -11,7 +11,7 @@ use super::blocks::{Block, KEPT_BYTES};
 use super::count_taxon_key;
 use super::fill::Filling;
 use super::layout::{From, Layout};
-use super::rejects::{Aside, At};
+use super::rejects::{Aside, At, BLANK};
 use super::split::{Field, Rows, Span, Splitter};
 use crate::issue::is_geospatial;
 use crate::schema::{ColumnKind, columns, position};
@@ -222,7 +222,7 @@ impl Parser {
                 let rejected = if any_long && span.bytes_with_cr(block) > limit {
                     Some((OVER_LONG, (0, 0)))
                 } else if span.start == span.end {
-                    Some(("blank line", (0, 0)))
+                    Some((BLANK, (0, 0)))
                 } else if span.tabs == BAD_UTF8 {
                     Some(("bad UTF-8", (0, 0)))
                 } else if span.tabs > full {

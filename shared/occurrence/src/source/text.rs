@@ -220,19 +220,22 @@ impl TextReader {
 
     pub(super) fn summary(self) -> ReadSummary {
         let (rejected, unparsed) = self.rejects.counts();
-        let hashes = match self.work {
-            Work::Done(Some(input)) => Some(input.into_hashes().finish()),
-            _ => None,
+        let (entry, entry_compressed) = match self.work {
+            Work::Done(Some(input)) => {
+                let (entry, compressed) = input.finish();
+                (Some(entry), compressed)
+            }
+            _ => (None, None),
         };
-        let (entry_sha256, entry_crc32) =
-            hashes.map(|(sha256, crc32)| (sha256, Some(crc32))).unwrap_or_default();
         ReadSummary {
             records: LandingRecords { rejected, ..self.records },
             unparsed,
             geospatial_issue_differs: self.geospatial_issue_differs,
             taxon_keys: self.taxon_keys,
-            entry_sha256,
-            entry_crc32,
+            entry_sha256: entry.as_ref().and_then(|entry| entry.sha256.clone()),
+            entry_bytes: entry.as_ref().map(|entry| entry.bytes),
+            entry_crc32: entry.map(|entry| entry.crc32),
+            entry_compressed,
             extra_columns: self.extra,
         }
     }

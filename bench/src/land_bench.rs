@@ -1,0 +1,248 @@
+//! `bench land`: the landing beside other software, on the same files, columns and number of threads.
+//!
+//! Ours is the product's own command, `bisonflow land`, from start to end: what it hashes, counts and keeps is in the
+//! time. The others only convert.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use bisonflow_annotation::CORE_COLUMNS;
+use clap::Args;
+use serde_json::json;
+
+use crate::annotate_bench::{peer_versions, script};
+use crate::measure::Measured;
+use crate::report::{Report, Row};
+use crate::text_data::{self, Form};
+
+/// Arguments of the bench.
+#[derive(Args, Debug)]
+pub struct LandArguments {
+    /// The Python with the packages of bench/requirements.txt.
+    #[arg(long, default_value = "python3")]
+    python: PathBuf,
+    /// The folder for data.
+    #[arg(long, value_name = "DIR")]
+    work: PathBuf,
+    /// Small data: a minute instead of many. The figures are then no measure.
+    #[arg(long)]
+    quick: bool,
+    /// Only these pieces.
+    #[arg(long, value_delimiter = ',', default_values_t = PIECES.map(str::to_owned))]
+    only: Vec<String>,
+    /// Runs of each measurement; the median is told.
+    #[arg(long, default_value_t = 3)]
+    runs: usize,
+    /// Numbers of threads, one after the other.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 2])]
+    threads: Vec<usize>,
+    /// Without the other software.
+    #[arg(long)]
+    alone: bool,
+    /// Where the tables are written, besides the terminal; what was not measured now is kept there as it is. Default:
+    /// docs/performance.md, and nowhere with --quick.
+    #[arg(long, value_name = "FILE.md")]
+    report: Option<PathBuf>,
+}
+
+/// The pieces of the bench.
+const PIECES: [&str; 4] = ["dwca", "simple-csv", "text", "memory"];
+/// How often it is looked how much memory a process has held.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// Runs the pieces and writes the tables.
+///
+/// # Errors
+/// Data cannot be made, or our own software fails; a peer that fails is told in the table.
+pub fn run(arguments: &LandArguments) -> Result<(), Box<dyn Error>> {
+    if let Some(found) = arguments.only.iter().find(|piece| !PIECES.contains(&piece.as_str())) {
+        return Err(format!("--only: expected some of {}, found {found:?}", PIECES.join(", ")).into());
+    }
+    std::fs::create_dir_all(&arguments.work)?;
+    let on = "the 600 real rows of 257 columns again and again, with other numbers, places, dates and keys";
+    let report = Report::new("land", on, arguments.quick, arguments.runs);
+    let mut report = report.beside_others(&format!(
+        "by `cargo xtask bench land`: {} records of {on}; medians of {} runs, files in the page cache",
+        records(arguments),
+        arguments.runs
+    ));
+    if !arguments.alone {
+        report.versions(&peer_versions(&arguments.python)?, "");
+    }
+    let mut bench = Bench { arguments, report };
+    for piece in &arguments.only {
+        match piece.as_str() {
+            "dwca" => bench.land(Form::Dwca)?,
+            "simple-csv" => bench.land(Form::SimpleCsv)?,
+            "text" => bench.land(Form::Text)?,
+            _ => bench.memory()?,
+        }
+    }
+    bench.report.write(arguments.report.as_deref(), arguments.quick)
+}
+
+/// Records of a timed landing.
+fn records(arguments: &LandArguments) -> u64 {
+    if arguments.quick { 20_000 } else { 1_750_000 }
+}
+
+/// The bench as it goes on.
+struct Bench<'a> {
+    arguments: &'a LandArguments,
+    report: Report,
+}
+
+impl Bench<'_> {
+    fn land(&mut self, form: Form) -> Result<(), Box<dyn Error>> {
+        self.report.section(&format!("Landing: {}", form.said()), "records/s");
+        let records = records(self.arguments);
+        let source = text_data::download(&self.arguments.work, records, form)?;
+        for threads in self.arguments.threads.clone() {
+            for (set, core) in [("core columns", true), ("full table", false)] {
+                let ours = self.ours(&source, records, threads, core, self.arguments.runs)?;
+                self.report.row(Row::rate("bisonflow land", threads, set, &ours, None));
+                if self.arguments.alone {
+                    continue;
+                }
+                for peer in ["polars", "duckdb"] {
+                    match self.peer(peer, &source, form, records, threads, core) {
+                        Ok(measured) => {
+                            let row = Row::rate(peer, threads, set, &measured, Some(ours.rate()));
+                            self.report.row(row);
+                        }
+                        Err(error) => self.report.row(Row::failed(peer, threads, set, &error.to_string())),
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The peak memory for archives of texts of about 100 MB, 1 GB and 10 GB.
+    fn memory(&mut self) -> Result<(), Box<dyn Error>> {
+        self.report.section("Peak memory of a landing from a Darwin Core archive, full table", "MB");
+        let first = if self.arguments.quick { 1_000 } else { 85_000 };
+        let threads = self.arguments.threads.iter().copied().max().unwrap_or(1);
+        for records in [first, first * 10, first * 100] {
+            let source = text_data::download(&self.arguments.work, records, Form::Dwca)?;
+            let ours = self.ours(&source, records, threads, false, 1)?;
+            self.report.row(Row::memory("bisonflow land", threads, &format!("{records} records"), &ours));
+        }
+        Ok(())
+    }
+
+    /// The product's own command, each run into a folder that is not there yet.
+    fn ours(
+        &self,
+        source: &Path,
+        records: u64,
+        threads: usize,
+        core: bool,
+        runs: usize,
+    ) -> Result<Measured, Box<dyn Error>> {
+        let out = self.arguments.work.join("landed");
+        let mut measured =
+            Measured { seconds: Vec::new(), amount: records, found: 0, peak_bytes: 0, made_bytes: 0 };
+        eprintln!("ours, {threads} threads, {records} records of {}", source.display());
+        for _ in 0..runs.max(1) {
+            remove(&out)?;
+            let program = std::env::current_exe()?.with_file_name("bisonflow");
+            let mut command = on_processors(threads)?;
+            command.arg(program).arg("land").arg("--source").arg(source).arg("--out").arg(&out);
+            command.env("RUST_LOG", "error");
+            if core {
+                command.args(["--only", "core"]);
+            }
+            let begun = Instant::now();
+            let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+            let peak = peak_until_end(&mut child)?;
+            let output = child.wait_with_output()?;
+            let seconds = begun.elapsed().as_secs_f64();
+            if !output.status.success() {
+                return Err(format!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr)).into());
+            }
+            measured.seconds.push(seconds);
+            measured.peak_bytes = measured.peak_bytes.max(peak);
+            measured.found = landed(&out)?;
+        }
+        remove(&out)?;
+        if measured.found != records {
+            return Err(format!("{} records landed of {records}", measured.found).into());
+        }
+        Ok(measured)
+    }
+
+    fn peer(
+        &self,
+        peer: &str,
+        source: &Path,
+        form: Form,
+        records: u64,
+        threads: usize,
+        core: bool,
+    ) -> Result<Measured, Box<dyn Error>> {
+        let columns: Vec<&str> = if core {
+            CORE_COLUMNS.to_vec()
+        } else {
+            bisonflow_occurrence::schema::columns().iter().map(|column| column.name).collect()
+        };
+        let out = self.arguments.work.join("converted.parquet");
+        let plan = json!({
+            "runs": self.arguments.runs, "amount": records, "source": source, "entry": form.entry(),
+            "out": out, "columns": columns,
+        });
+        let file = self.arguments.work.join("plan.json");
+        std::fs::write(&file, plan.to_string())?;
+        eprintln!("{peer}, {threads} threads, {records} records of {}", source.display());
+        let mut command = on_processors(threads)?;
+        command.arg(&self.arguments.python).arg(script()).args(["text", peer]).arg(&file);
+        let output = command.stderr(Stdio::piped()).output()?;
+        remove(&out)?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().to_owned();
+            return Err(format!("{}: {last}", output.status).into());
+        }
+        Ok(serde_json::from_slice(&output.stdout)?)
+    }
+}
+
+/// A command bound to so many processors, the last ones: the first one has the most interrupts.
+fn on_processors(threads: usize) -> Result<Command, Box<dyn Error>> {
+    let processors = std::thread::available_parallelism()?.get();
+    let mut command = Command::new("taskset");
+    command.args(["-c", &format!("{}-{}", processors.saturating_sub(threads), processors - 1)]);
+    Ok(command)
+}
+
+/// Waits for the end of a process; the most memory that it held, bytes, as Linux says (VmHWM).
+fn peak_until_end(child: &mut Child) -> Result<u64, Box<dyn Error>> {
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    while child.try_wait()?.is_none() {
+        peak = crate::measure::peak_bytes_in(&std::fs::read_to_string(&status).unwrap_or_default()).max(peak);
+        std::thread::sleep(LOOK_EVERY);
+    }
+    Ok(peak)
+}
+
+/// How many records landed, as the landing's own document says.
+fn landed(out: &Path) -> Result<u64, Box<dyn Error>> {
+    let run = std::fs::read_dir(out.join("runs"))?.next().ok_or("no run below runs/")??;
+    let landing: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(run.path().join("landing.json"))?)?;
+    Ok(landing["records"]["landed"].as_u64().ok_or("no count of records in landing.json")?)
+}
+
+/// Removes a file or folder, if there is one.
+fn remove(path: &Path) -> std::io::Result<()> {
+    if path.is_dir() {
+        std::fs::remove_dir_all(path)
+    } else if path.exists() {
+        std::fs::remove_file(path)
+    } else {
+        Ok(())
+    }
+}
