@@ -66,6 +66,7 @@ class Stack:
         gbif_api: str = "http://127.0.0.1:1",
         species_match_server: str = "none",
         more: tuple[str, ...] = (),
+        hold_for_approval: bool = False,
     ) -> Iterator[Stack]:
         """Starts the local cloud and stops it, and all that it started, in the end."""
         command = [
@@ -77,6 +78,7 @@ class Stack:
             "--gbif-bucket", "gbif-open-data-us-east-1",
             "--parameter", f"SpeciesMatchServer={species_match_server}",
             "--parameter", f"GbifApi={gbif_api}",
+            "--parameter", f"HoldForApproval={str(hold_for_approval).lower()}",
             "--wait-seconds", "1",
             *more,
         ]  # fmt: skip
@@ -181,6 +183,17 @@ class Stack:
         assert [key["Name"] for key in table["PartitionKeys"]] == ["run"]
         partition = self.glue.get_partition(DatabaseName="bisonflow", TableName=name, PartitionValues=[run])
         location: str = partition["Partition"]["StorageDescriptor"]["Location"]
+        return self.rows(table, location)
+
+    def latest(self, name: str) -> pa.Table:
+        """The rows of a table without partitions, through the location that the catalogue gives for it."""
+        table = self.glue.get_table(DatabaseName="bisonflow", Name=name)["Table"]
+        assert not table.get("PartitionKeys")
+        return self.rows(table, table["StorageDescriptor"]["Location"])
+
+    def rows(self, table: dict[str, Any], location: str) -> pa.Table:
+        """The rows of the files at a location, whose types are those of the table."""
+        name = table["Name"]
         bucket, prefix = location.removeprefix("s3://").split("/", 1)
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
@@ -193,6 +206,10 @@ class Stack:
         for field in rows.schema:
             assert columns.get(field.name) == glue_type(field.type), f"{name}.{field.name}"
         return rows
+
+    def tables(self) -> list[str]:
+        pages = self.glue.get_paginator("get_tables").paginate(DatabaseName="bisonflow")
+        return [table["Name"] for page in pages for table in page["TableList"]]
 
     def partitions(self, table: str) -> list[str]:
         pages = self.glue.get_paginator("get_partitions").paginate(DatabaseName="bisonflow", TableName=table)

@@ -15,7 +15,7 @@ from stack import WORKSPACE, Stack
 
 ALL_STATES = [
     "PlanRun", "PlanOutcome", "LandingNeeded", "LaunchSpotDownloader", "ResolveRiis", "RiisResolved", "StartCrawler", "AddAnnotationFields",
-    "CountSubsets", "SubmitBatchJob", "WaitForBatch", "CheckBatchJob", "SummarizeRun", "NotifySuccess", "Finished",
+    "CountSubsets", "SubmitBatchJob", "WaitForBatch", "CheckBatchJob", "SummarizeRun", "RunHeld", "PublishRun", "NotifySuccess", "Finished",
 ]  # fmt: skip
 
 
@@ -171,7 +171,7 @@ def test_two_executions_at_once_make_one_run(stack: Stack, sample: Path) -> None
 
 EVENTS = [
     "launch-spot-downloader", "launch-spot-downloader-terminate", "resolve-riis", "resolve-riis-more", "start-crawler", "start-crawler-check",
-    "add-annotation-fields", "count-subsets", "submit-batch-job", "summarize-run",
+    "add-annotation-fields", "count-subsets", "submit-batch-job", "summarize-run", "summarize-run-publish",
 ]  # fmt: skip
 
 
@@ -196,7 +196,7 @@ def test_the_events_for_one_function_are_true(stack: Stack, sample: Path) -> Non
     told = json.loads(answer["Payload"].read())
     assert (told["outcome"], told["run"]) == ("Planned", run), "the lock is this very execution's"
     for event in EVENTS:
-        step = event.removesuffix("-terminate").removesuffix("-check").removesuffix("-more")
+        step = event.removesuffix("-terminate").removesuffix("-check").removesuffix("-more").removesuffix("-hold").removesuffix("-publish")
         logical = "".join(part.capitalize() for part in step.split("-")) + "Function"
         name = next(full for full in names if logical in full)
         answer = stack.functions.invoke(FunctionName=name, Payload=(folder / f"{event}.json").read_bytes())

@@ -2,8 +2,8 @@
 
 use bisonflow_contract::ErrorName::{
     self, BadReferenceData, CapacityUnavailable, CorruptArchive, CountMismatch, CrawlFailed, CrawlerBusy,
-    DownloadNotAvailable, DownloadNotReady, Internal, InvalidInput, RunTakenOver, SourceUnavailable,
-    SpotInterrupted, SubsetFailed, TableConflict, Throttled, UnsupportedFormat,
+    DownloadNotAvailable, DownloadNotReady, Internal, InvalidInput, NotApproved, RunTakenOver,
+    SourceUnavailable, SpotInterrupted, SubsetFailed, TableConflict, Throttled, UnsupportedFormat,
 };
 use bisonflow_contract::{
     add_annotation_fields, count_subsets, launch_spot_downloader, plan_run, resolve_riis, start_crawler,
@@ -164,6 +164,28 @@ pub const STEPS: &[Step] = &[
             BadReferenceData,
             CountMismatch,
             SubsetFailed,
+            RunTakenOver,
+            Internal,
+            SourceUnavailable,
+            TableConflict,
+            Throttled,
+        ],
+    },
+    Step {
+        state: "AwaitApproval",
+        function: "summarize-run",
+        request: || schema_for!(summarize_run::Request),
+        response: || schema_for!(summarize_run::Approval), // a person's answer
+        raises: &[InvalidInput, NotApproved, RunTakenOver, Internal, SourceUnavailable, Throttled],
+    },
+    Step {
+        state: "PublishRun",
+        function: "summarize-run",
+        request: || schema_for!(summarize_run::Request),
+        response: || schema_for!(summarize_run::Published),
+        raises: &[
+            InvalidInput,
+            CountMismatch,
             RunTakenOver,
             Internal,
             SourceUnavailable,

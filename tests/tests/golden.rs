@@ -4,10 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bisonflow_contract::document::{
-    Control, GbifDownload, HashedBytes, Landing, LandingCheckpoint, LandingRecords, LayerCount, Ledger,
-    LedgerRecords, Manifest, Part, Pin, Plan, Reference, RequestedDownload, RiisCounts, Slice, Source,
-    SourceKind, Subset, SubsetFailure, SubsetReport, Subsets, Table, Tally, TaxonKeyShapes, UnfinishedUpload,
+    AwaitedApproval, Control, GbifDownload, HashedBytes, Landing, LandingCheckpoint, LandingRecords,
+    LayerCount, Ledger, LedgerRecords, Manifest, Part, Pin, Plan, Reference, RequestedDownload, RiisCounts,
+    Slice, Source, SourceKind, Subset, SubsetFailure, SubsetReport, Subsets, Table, Tally, TaxonKeyShapes,
+    UnfinishedUpload,
 };
+use bisonflow_contract::drift::{DatasetDrift, Drift, DriftLimits, DriftRow, Measure, Verdict};
 use bisonflow_contract::input::{
     DownloadFormat, DownloadRequest, FilterName, FilterSetting, Input, Market, Options, Origin, RiisChoice,
     SourceUri,
@@ -91,6 +93,32 @@ fn reference() -> Reference {
         index: Some(pin("regions.index")),
         riis: Some(pin("riis.csv")),
         riis_resolved_from: None,
+    }
+}
+
+fn drift() -> Drift {
+    Drift {
+        run_id: run_id(),
+        generation: 1,
+        baseline: Some("upload-us-2022-750-dwca-9f8e7d6c".parse().expect("the example is well formed")),
+        verdict: Verdict::Held,
+        limits: DriftLimits::default(),
+        same_register: true,
+        rows: vec![DriftRow {
+            of: "all".into(),
+            key: None,
+            label: None,
+            measure: Measure::Records,
+            old: 750,
+            new: 600,
+            decides: true,
+        }],
+        left_out: 0,
+        datasets: vec![DatasetDrift {
+            datasetkey: Some("50c9509d-22c7-4a22-a47d-8c48425ef4a7".into()),
+            old: 400,
+            new: 250,
+        }],
     }
 }
 
@@ -257,7 +285,27 @@ fn messages() -> Vec<Example> {
                 turns: 8,
             },
         ),
-        example("summarize_run.request", &summarize_run::Request { run: run() }),
+        example(
+            "summarize_run.request",
+            &summarize_run::Request { action: summarize_run::Action::Start, run: run(), task_token: None },
+        ),
+        example(
+            "summarize_run.request.hold",
+            &summarize_run::Request {
+                action: summarize_run::Action::Hold,
+                run: run(),
+                task_token: Some("AQC8AAAAKgAAAAMAAAAA".into()),
+            },
+        ),
+        example(
+            "summarize_run.request.publish",
+            &summarize_run::Request { action: summarize_run::Action::Publish, run: run(), task_token: None },
+        ),
+        example(
+            "summarize_run.approval",
+            &summarize_run::Approval { approved_at: "2026-09-03T08:00:00Z".into() },
+        ),
+        example("summarize_run.published", &summarize_run::Published { tables: 28, deleted_runs: 0 }),
         example(
             "summarize_run.response",
             &summarize_run::Response {
@@ -269,6 +317,9 @@ fn messages() -> Vec<Example> {
                 layers: layers(),
                 riis: riis(),
                 ledger_line: "read 600 = rejected 0 + filtered 0 + annotated 600".into(),
+                drift: drift().sentence(),
+                hold: true,
+                root: "s3://bison-data".into(),
                 report: format!("s3://bison-data/runs/run={}/report.html", run_id()),
                 manifest: format!("s3://bison-data/runs/run={}/manifest.json", run_id()),
                 annotated_location: format!("s3://bison-data/annotated/run={}/", run_id()),
@@ -442,6 +493,11 @@ fn documents() -> Vec<Example> {
                 )]),
                 notes: vec!["layer county is of 1:10M: demonstration geometry".into()],
             },
+        ),
+        example("drift", &drift()),
+        example(
+            "approval",
+            &AwaitedApproval { run: run(), task_token: "AQC8AAAAKgAAAAMAAAAA".into() },
         ),
         example(
             "latest",

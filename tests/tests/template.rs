@@ -194,10 +194,12 @@ fn instances_are_launched_tagged_and_from_the_template_only() {
 }
 
 #[test]
-fn a_task_token_is_for_the_downloader_alone() {
+fn a_task_token_is_for_who_answers_alone() {
     let template = Template::read();
     for role in template.resources_of("AWS::IAM::Role").into_keys() {
-        if role == "DownloaderRole" || template.properties(role)["Policies"].is_null() {
+        if ["DownloaderRole", "ApproverRole"].contains(&role)
+            || template.properties(role)["Policies"].is_null()
+        {
             continue;
         }
         for statement in template.statements(role) {
@@ -218,7 +220,19 @@ fn a_task_token_is_for_the_downloader_alone() {
         .expect("the policy is about control documents");
     assert_eq!(refusal["Effect"], "Deny");
     let but = &refusal["Condition"]["ArnNotEquals"]["aws:PrincipalArn"];
-    assert_eq!(*but, json!({"Fn::GetAtt": ["DownloaderRole", "Arn"]}));
+    assert_eq!(
+        *but,
+        json!([{"Fn::GetAtt": ["DownloaderRole", "Arn"]}, {"Fn::GetAtt": ["ApproverRole", "Arn"]}])
+    );
+    let mut read = Vec::new();
+    for statement in template.statements("ApproverRole") {
+        if actions(statement).contains("s3:GetObject") {
+            read.extend(
+                one_or_more(&statement["Resource"]).into_iter().filter_map(|at| at["Fn::Sub"].as_str()),
+            );
+        }
+    }
+    assert_eq!(read, ["${DataBucket.Arn}/runs/*/control/approval.json"]);
 }
 
 #[test]

@@ -21,6 +21,7 @@ use crate::land::{LandRequest, PART_BYTES, land};
 use crate::list::{Format, list};
 use crate::location::Location;
 use crate::one_pass::{OnePassRequest, one_pass};
+use crate::publish::{Place, approve};
 use crate::regions::{self, LayersFrom};
 use crate::stop::Stop;
 use crate::{annotate, control, report, resolve, run, sample};
@@ -57,6 +58,19 @@ pub enum Command {
     ///
     /// Example: bisonflow list --root DIR --run RUN --region "KS Douglas County" --status invasive --format csv
     List(ListArguments),
+    /// Publish a finished run: show it as the latest.
+    ///
+    /// In a bucket the tables <table>_latest are moved to it; runs/latest.json says which run it is, and which ones
+    /// were. Doing it again finishes what was interrupted.
+    Publish(PublishArguments),
+    /// Approve of a run that the drift guard holds, or reject it: its execution waits for the answer.
+    ///
+    /// Example: bisonflow approve RUN --root s3://BUCKET
+    Approve(ApproveArguments),
+    /// Go back to a run that was published before; what was published after it is withdrawn.
+    ///
+    /// Example: bisonflow rollback RUN --root s3://BUCKET
+    Rollback(PublishArguments),
     /// What concerns the US Register of Introduced and Invasive Species.
     #[command(subcommand)]
     Riis(RiisCommand),
@@ -66,6 +80,34 @@ pub enum Command {
     /// The reference data of the workflow: layers.toml, the layers' sources and index, the register.
     #[command(subcommand)]
     Reference(ReferenceCommand),
+}
+
+/// Arguments of `bisonflow publish` and `bisonflow rollback`.
+#[derive(Args, Debug)]
+pub struct PublishArguments {
+    /// The run; it has to be finished.
+    #[arg(value_name = "RUN")]
+    run: RunId,
+    /// The folder or s3://BUCKET that holds the run: what --out of `bisonflow run` names.
+    #[arg(long, value_name = "DIR|s3://")]
+    root: String,
+    /// The Glue database with the tables of a bucket.
+    #[arg(long, value_name = "NAME", default_value = "bisonflow")]
+    database: String,
+}
+
+/// Arguments of `bisonflow approve`.
+#[derive(Args, Debug)]
+pub struct ApproveArguments {
+    /// The run that waits.
+    #[arg(value_name = "RUN")]
+    run: RunId,
+    /// The s3://BUCKET that holds the run; of a folder, a held run is published.
+    #[arg(long, value_name = "DIR|s3://")]
+    root: String,
+    /// Do not publish it.
+    #[arg(long)]
+    reject: bool,
 }
 
 /// Commands of `bisonflow reference`.
@@ -431,6 +473,15 @@ pub fn execute(command: Command) -> Result<(), StepError> {
             let ListArguments { root, run, region, summary, status, format } = arguments;
             let query = RegionQuery { region, summary, status };
             report::print_lines(&[list(&Store::open_existing(&root)?, &run, &query, format, handle)?])
+        }
+        Command::Publish(PublishArguments { run, root, database }) => {
+            report::print_lines(&Place::open(&root, &database, handle)?.publish(&run, handle)?)
+        }
+        Command::Rollback(PublishArguments { run, root, database }) => {
+            report::print_lines(&Place::open(&root, &database, handle)?.roll_back(&run, handle)?)
+        }
+        Command::Approve(ApproveArguments { run, root, reject }) => {
+            report::print_lines(&approve(&root, &run, !reject, handle)?)
         }
         Command::Regions(command) => {
             let lines = match command {

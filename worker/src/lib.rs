@@ -12,6 +12,7 @@ pub mod location;
 pub mod object_file;
 pub mod one_pass;
 pub mod progress;
+pub mod publish;
 pub mod regions;
 pub mod remote_file;
 pub mod report;

@@ -6,7 +6,7 @@ use std::io::Write;
 use bisonflow_cloud::Store;
 use bisonflow_contract::StepError;
 use bisonflow_contract::document::{Landing, LandingRecords, RiisCounts};
-use bisonflow_contract::layout::RunLayout;
+use bisonflow_contract::layout::{LATEST, RunLayout};
 
 use crate::one_pass::OnePassResult;
 use crate::run::RunResult;
@@ -115,6 +115,16 @@ pub fn print(result: &RunResult) -> Result<(), StepError> {
         ));
     }
     lines.extend(result.manifest.notes.iter().map(|note| format!("note      {note}")));
+    lines.push(format!("changes   {}", result.drift.sentence()));
+    let run_id = &ledger.run_id;
+    match result.is_published {
+        Some(true) => lines.push(format!("published {}", result.store.uri_of(LATEST))),
+        Some(false) => lines.push(format!(
+            "held      not published: look at the report, then `bisonflow publish {run_id} --root {}` publishes it",
+            result.store.uri()
+        )),
+        None => {}
+    }
     lines.push(format!("report    {}", result.store.uri_of(&layout.report())));
     lines.push(format!("manifest  {}", result.store.uri_of(&layout.manifest())));
     print_lines(&lines)

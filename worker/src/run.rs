@@ -10,6 +10,7 @@ use bisonflow_cloud::reference::{self, Files};
 use bisonflow_cloud::store::Conditional;
 use bisonflow_cloud::{RunStore, Store, run_store, summarize as summaries};
 use bisonflow_contract::document::{Landing, Ledger, Manifest, Plan, Subsets};
+use bisonflow_contract::drift::{Drift, DriftLimits};
 use bisonflow_contract::input::{Input, Options, Origin};
 use bisonflow_contract::layout::{ANNOTATED, OCCURRENCES};
 use bisonflow_contract::{RunId, StepError};
@@ -19,6 +20,7 @@ use crate::annotate::Workbench;
 use crate::land::{LandRequest, PART_BYTES, land};
 use crate::location::Location;
 use crate::progress::Progress;
+use crate::publish::publish_finished;
 use crate::stop::Stop;
 
 /// Who holds the lock of a run in one process.
@@ -50,6 +52,10 @@ pub struct RunResult {
     pub ledger: Ledger,
     /// What was made.
     pub manifest: Manifest,
+    /// What changed against the run published before.
+    pub drift: Drift,
+    /// Whether it is published; none if that was not asked, or is not for this process to do.
+    pub is_published: Option<bool>,
 }
 
 /// Runs the pipeline; what an earlier try of the same run finished is kept.
@@ -64,7 +70,7 @@ pub fn run(request: &RunRequest, handle: &Handle) -> Result<RunResult, StepError
     let run = RunStore::new(&request.store, &plan.run_id);
     let _held = Held::take(&run, &plan.run_id)?;
     match take(&run, &mut plan, handle)? {
-        Taken::Finished(result) => return Ok(*result),
+        Taken::Finished(result) => return publish(*result, handle),
         Taken::Ours => {}
     }
     for table in [OCCURRENCES, ANNOTATED] {
@@ -93,7 +99,15 @@ pub fn run(request: &RunRequest, handle: &Handle) -> Result<RunResult, StepError
     )?;
     let subsets = handle.block_on(count_subsets(&PartStores::new(&request.store, []), &plan))?;
     annotate_all(&run, &plan, &landing, &subsets, request.threads, handle)?;
-    summarize(&run, handle)
+    publish(summarize(&run, handle)?, handle)
+}
+
+/// Publishes the run, unless the drift guard holds it.
+fn publish(result: RunResult, handle: &Handle) -> Result<RunResult, StepError> {
+    let (run_id, generation) = (&result.manifest.run_id, result.manifest.generation);
+    let is_held = result.drift.is_held();
+    let is_published = publish_finished(&result.store, run_id, generation, is_held, handle)?;
+    Ok(RunResult { is_published, ..result })
 }
 
 /// A run below a folder of this machine, held by this process; its end, however it comes, lets go of it.
@@ -136,8 +150,10 @@ pub fn summarize(run: &RunStore, handle: &Handle) -> Result<RunResult, StepError
     let plan = handle.block_on(run.plan())?;
     let summary = handle.block_on(summaries::summarize(store, &plan))?;
     let now = jiff::Timestamp::now();
-    let manifest = handle.block_on(summaries::finish(store, &plan, &summary, Vec::new(), now))?;
-    Ok(RunResult { store: store.clone(), ledger: summary.ledger, manifest })
+    let limits = DriftLimits::default();
+    let finished = handle.block_on(summaries::finish(store, &plan, &summary, Vec::new(), limits, now))?;
+    let summaries::Finished { manifest, drift } = finished;
+    Ok(RunResult { store: store.clone(), ledger: summary.ledger, manifest, drift, is_published: None })
 }
 
 pub(crate) fn plan(request: &RunRequest, handle: &Handle) -> Result<Plan, StepError> {
@@ -193,8 +209,21 @@ fn take(run: &RunStore, plan: &mut Plan, handle: &Handle) -> Result<Taken, StepE
                     run.store().uri()
                 )));
             }
-            let ledger = handle.block_on(run.ledger())?;
-            return Ok(Taken::Finished(Box::new(RunResult { store: run.store().clone(), ledger, manifest })));
+            let (ledger, drift) = (handle.block_on(run.ledger())?, handle.block_on(run.drift())?);
+            let drift = drift.ok_or_else(|| {
+                StepError::Internal(format!(
+                    "{} is not there: set --force to do the run again",
+                    run.store().uri_of(&run.layout().drift())
+                ))
+            })?;
+            let store = run.store().clone();
+            return Ok(Taken::Finished(Box::new(RunResult {
+                store,
+                ledger,
+                manifest,
+                drift,
+                is_published: None,
+            })));
         }
         // Not finished, and the same work: what is done of it is kept.
         None if difference.is_none() && !force => *plan = before,

@@ -37,6 +37,8 @@ impl<'a> LocalCloud<'a> {
         command.arg("--state").arg(&state).arg("--binaries").arg(binaries).args(["--wait-seconds", "1"]);
         // There is no GBIF here: a register is used with the keys that it has.
         command.args(["--parameter", "SpeciesMatchServer=none"]);
+        // Nobody is there to approve.
+        command.args(["--parameter", "HoldForApproval=false"]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(File::create(&errors)?);
         let mut process = command.spawn()?;
         let mut line = String::new();

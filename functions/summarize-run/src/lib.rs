@@ -1,17 +1,31 @@
-//! The workflow step `SummarizeRun`: merges the partial counts, closes the ledger, publishes the tables.
+//! The workflow steps `SummarizeRun`, which merges the partial counts, closes the ledger and compares the run with the
+//! one published before; `AwaitApproval`, which keeps the token of a held run; and `PublishRun`.
+
+mod settings;
 
 use bisonflow_cloud::catalog::{Catalog, TableSpec, merge_table};
+use bisonflow_cloud::publish::Publisher;
 use bisonflow_cloud::summarize::{SummaryTable, finish, summarize};
 use bisonflow_cloud::{RunStore, Store};
-use bisonflow_contract::document::{Ledger, Plan, SourceKind};
+use bisonflow_contract::document::{AwaitedApproval, Ledger, Plan, SourceKind};
+use bisonflow_contract::drift::Drift;
 use bisonflow_contract::layout::{ANNOTATED, OCCURRENCES};
-use bisonflow_contract::summarize_run::{Request, Response};
+use bisonflow_contract::summarize_run::{Action, Answer, Published, Request, Response};
 use bisonflow_contract::{RunId, StepError};
 use bisonflow_summary::ledger_line;
 use jiff::Timestamp;
 
+pub use settings::Settings;
+
 /// The environment variables that the function reads.
-pub const ENV: &[&str] = &["BUCKET", "GLUE_DATABASE"];
+pub const ENV: &[&str] = &[
+    "BUCKET",
+    "GLUE_DATABASE",
+    "DRIFT_WARN_PERCENT",
+    "DRIFT_HOLD_PERCENT",
+    "HOLD_FOR_APPROVAL",
+    "KEEP_RUNS",
+];
 /// The IAM actions that it needs.
 pub const ACTIONS: &[&str] = &[
     "s3:GetObject",
@@ -20,96 +34,138 @@ pub const ACTIONS: &[&str] = &[
     "s3:PutObject",
     "s3:DeleteObject",
     "glue:GetTable",
+    "glue:GetTables",
     "glue:CreateTable",
     "glue:UpdateTable",
+    "glue:DeleteTable",
     "glue:GetPartition",
     "glue:CreatePartition",
     "glue:UpdatePartition",
+    "glue:DeletePartition",
 ];
 
-/// Summarizes and publishes a run whose subsets are all annotated; asking twice gives the same.
-///
-/// # Errors
-/// [`StepError::RunTakenOver`] if another execution holds the run; [`StepError::CountMismatch`] if the ledger
-/// does not add up, and then nothing is published; else as [`summarize`] and [`Catalog::table`].
-pub async fn handle(
-    store: &Store,
-    catalog: &dyn Catalog,
-    request: Request,
-    now: Timestamp,
-) -> Result<Response, StepError> {
-    let run = RunStore::new(store, &request.run.run_id);
-    let plan = run.check_owner(&request.run).await?;
-    if run.manifest().await?.is_some_and(|manifest| manifest.generation == plan.generation) {
-        return Ok(response(&run, run.ledger().await?));
-    }
-    let summary = summarize(store, &plan).await?;
-    publish(store, catalog, &plan, &summary.tables).await?;
-    let notes = notes(catalog, &plan.run_id, &summary.ledger).await?;
-    delete_control_documents(&run).await?;
-    finish(store, &plan, &summary, notes, now).await?;
-    Ok(response(&run, summary.ledger))
+/// What the step works with.
+pub struct SummarizeRun<C> {
+    /// The data bucket.
+    pub store: Store,
+    /// The tables.
+    pub catalog: C,
+    /// What the stack decides.
+    pub settings: Settings,
 }
 
-/// Creates or completes the tables, then the partitions of the run.
-async fn publish(
-    store: &Store,
-    catalog: &dyn Catalog,
-    plan: &Plan,
-    tables: &[SummaryTable],
-) -> Result<(), StepError> {
-    for table in tables {
-        let spec = TableSpec {
-            name: table.name.clone(),
-            description: table.description.clone(),
-            location: store.uri_of(&format!("summaries/{}/", table.name)),
-            columns: table.columns.clone(),
-        };
-        merge_table(catalog, &spec).await?;
+impl<C: Catalog> SummarizeRun<C> {
+    /// Summarizes, holds or publishes a run; asking twice gives the same.
+    ///
+    /// # Errors
+    /// [`StepError::RunTakenOver`] if another execution holds the run; else as [`summarize`], [`Publisher::publish`]
+    /// and [`Catalog::table`].
+    pub async fn handle(&self, request: Request, now: Timestamp) -> Result<Answer, StepError> {
+        let run = RunStore::new(&self.store, &request.run.run_id);
+        let plan = run.check_owner(&request.run).await?;
+        match (request.action, request.task_token) {
+            (Action::Start, _) => {
+                self.summarize(&run, &plan, now).await.map(|response| Answer::Summarized(Box::new(response)))
+            }
+            (Action::Hold, Some(task_token)) if !task_token.is_empty() => {
+                let awaited = AwaitedApproval { run: request.run, task_token };
+                run.write(&run.layout().approval(), &awaited).await?;
+                Ok(Answer::Held {})
+            }
+            (Action::Hold, _) => {
+                Err(StepError::invalid("task_token", "missing; hold needs the token to answer with"))
+            }
+            (Action::Publish, _) => self.publish(&run, &plan, now).await.map(Answer::Published),
+        }
     }
-    let layout = RunStore::new(store, &plan.run_id).layout().clone();
-    let summaries = tables.iter().map(|table| (table.name.as_str(), table.table.prefix.clone()));
-    for (table, prefix) in [(ANNOTATED, layout.partition(ANNOTATED))].into_iter().chain(summaries) {
-        catalog.create_partition(table, &plan.run_id, &store.uri_of(&prefix)).await?;
-    }
-    Ok(())
-}
 
-/// What a reader of the manifest should know.
-async fn notes(catalog: &dyn Catalog, run_id: &RunId, ledger: &Ledger) -> Result<Vec<String>, StepError> {
-    let is_snapshot = ledger.source.kind == SourceKind::Snapshot;
-    if is_snapshot && catalog.partition(OCCURRENCES, run_id).await?.is_none() {
-        return Ok(vec![format!(
-            "the snapshot is not registered in the table occurrences: its files' types differ from the table's; \
-             it is read in place from {}",
-            ledger.source.uri
-        )]);
+    /// Summarizes a run whose subsets are all annotated and registers its partitions.
+    async fn summarize(&self, run: &RunStore, plan: &Plan, now: Timestamp) -> Result<Response, StepError> {
+        if run.manifest().await?.is_some_and(|manifest| manifest.generation == plan.generation) {
+            let drift = run.drift().await?.filter(|drift| drift.generation == plan.generation);
+            return Ok(self.response(run, run.ledger().await?, drift.as_ref()));
+        }
+        let summary = summarize(&self.store, plan).await?;
+        self.register(plan, &summary.tables).await?;
+        let notes = self.notes(&plan.run_id, &summary.ledger).await?;
+        delete_control_documents(run).await?;
+        let limits = self.settings.limits;
+        let finished = finish(&self.store, plan, &summary, notes, limits, now).await?;
+        Ok(self.response(run, summary.ledger, Some(&finished.drift)))
     }
-    Ok(Vec::new())
+
+    async fn publish(&self, run: &RunStore, plan: &Plan, now: Timestamp) -> Result<Published, StepError> {
+        if run.manifest().await?.is_none_or(|manifest| manifest.generation != plan.generation) {
+            return Err(StepError::Internal(format!(
+                "run {} of generation {} is not finished: SummarizeRun has to come first",
+                plan.run_id, plan.generation
+            )));
+        }
+        let publisher = Publisher { store: &self.store, catalog: Some(&self.catalog) };
+        let flipped = publisher.publish(&plan.run_id, self.settings.keep_runs, now).await?;
+        delete_control_documents(run).await?;
+        Ok(Published { tables: flipped.tables.len() as u64, deleted_runs: flipped.deleted.len() as u64 })
+    }
+
+    /// Creates or completes the tables, then the partitions of the run.
+    async fn register(&self, plan: &Plan, tables: &[SummaryTable]) -> Result<(), StepError> {
+        let store = &self.store;
+        for table in tables {
+            let spec = TableSpec {
+                name: table.name.clone(),
+                description: table.description.clone(),
+                location: store.uri_of(&format!("summaries/{}/", table.name)),
+                columns: table.columns.clone(),
+            };
+            merge_table(&self.catalog, &spec).await?;
+        }
+        let layout = RunStore::new(store, &plan.run_id).layout().clone();
+        let summaries = tables.iter().map(|table| (table.name.as_str(), table.table.prefix.clone()));
+        for (table, prefix) in [(ANNOTATED, layout.partition(ANNOTATED))].into_iter().chain(summaries) {
+            self.catalog.create_partition(table, &plan.run_id, &store.uri_of(&prefix)).await?;
+        }
+        Ok(())
+    }
+
+    /// What a reader of the manifest should know.
+    async fn notes(&self, run_id: &RunId, ledger: &Ledger) -> Result<Vec<String>, StepError> {
+        let is_snapshot = ledger.source.kind == SourceKind::Snapshot;
+        if is_snapshot && self.catalog.partition(OCCURRENCES, run_id).await?.is_none() {
+            return Ok(vec![format!(
+                "the snapshot is not registered in the table occurrences: its files' types differ from the table's; \
+                 it is read in place from {}",
+                ledger.source.uri
+            )]);
+        }
+        Ok(Vec::new())
+    }
+
+    fn response(&self, run: &RunStore, ledger: Ledger, drift: Option<&Drift>) -> Response {
+        let uri_of = |key: &str| run.store().uri_of(key);
+        let csv = run.layout().csv("");
+        let csv_folder = csv.rsplit_once('/').map_or("", |(folder, _)| folder);
+        Response {
+            ledger_line: ledger_line(&ledger),
+            drift: drift.map_or("Not compared, because drift.json is not there.".to_owned(), Drift::sentence),
+            hold: self.settings.hold_for_approval && drift.is_some_and(Drift::is_held),
+            root: run.store().uri().to_owned(),
+            report: uri_of(&run.layout().report()),
+            manifest: uri_of(&run.layout().manifest()),
+            annotated_location: uri_of(&run.layout().partition(ANNOTATED)),
+            csv_location: uri_of(&format!("{csv_folder}/")),
+            read: ledger.records.read,
+            rejected: ledger.records.rejected,
+            filtered: ledger.records.filtered.values().sum(),
+            annotated: ledger.records.annotated,
+            run_id: ledger.run_id,
+            layers: ledger.layers,
+            riis: ledger.riis,
+        }
+    }
 }
 
 /// They hold the tokens of tasks, which are of no use any more.
 async fn delete_control_documents(run: &RunStore) -> Result<(), StepError> {
     let found = run.store().list(&run.layout().control_folder()).await?;
     run.store().delete(found.into_iter().map(|meta| meta.location.to_string())).await
-}
-
-fn response(run: &RunStore, ledger: Ledger) -> Response {
-    let uri_of = |key: &str| run.store().uri_of(key);
-    let csv = run.layout().csv("");
-    let csv_folder = csv.rsplit_once('/').map_or("", |(folder, _)| folder);
-    Response {
-        ledger_line: ledger_line(&ledger),
-        report: uri_of(&run.layout().report()),
-        manifest: uri_of(&run.layout().manifest()),
-        annotated_location: uri_of(&run.layout().partition(ANNOTATED)),
-        csv_location: uri_of(&format!("{csv_folder}/")),
-        read: ledger.records.read,
-        rejected: ledger.records.rejected,
-        filtered: ledger.records.filtered.values().sum(),
-        annotated: ledger.records.annotated,
-        run_id: ledger.run_id,
-        layers: ledger.layers,
-        riis: ledger.riis,
-    }
 }

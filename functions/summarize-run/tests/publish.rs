@@ -1,4 +1,4 @@
-//! What is published, and when.
+//! What is registered and published, and when.
 
 #![allow(clippy::unwrap_used, reason = "a test ends where its set-up fails")]
 
@@ -9,16 +9,16 @@ mod support;
 use bisonflow_cloud::catalog::{CatalogColumn, MemoryCatalog, TableSpec, merge_table};
 use bisonflow_cloud::{RunStore, Store};
 use bisonflow_contract::document::{Plan, SourceKind};
-use bisonflow_contract::summarize_run::{Request, Response};
+use bisonflow_contract::summarize_run::{Action, Answer, Published, Request, Response};
 use bisonflow_contract::{RunRef, StepError};
 use serde_json::json;
-use summarize_run::handle;
+use summarize_run::{Settings, SummarizeRun};
 
 use support::{annotate, count, keys, land, plan, source, store, write_landing};
 
 const RUN: &str = "run=upload-a-zip-0123abcd";
 
-async fn annotated() -> (Store, MemoryCatalog, Plan) {
+async fn annotated() -> (Store, SummarizeRun<MemoryCatalog>, Plan) {
     let store = store().await;
     let plan = plan(&store, json!({"subset_records": 4})).await;
     land(&store, &plan, &[&[4, 4, 2]]).await;
@@ -31,18 +31,30 @@ async fn annotated() -> (Store, MemoryCatalog, Plan) {
         columns: vec![CatalogColumn::new("gbifid", "string", "")],
     };
     merge_table(&catalog, &annotated).await.unwrap();
-    (store, catalog, plan)
+    (store.clone(), step(&store, catalog), plan)
 }
 
-async fn ask(store: &Store, catalog: &MemoryCatalog, plan: &Plan) -> Result<Response, StepError> {
-    handle(store, catalog, Request { run: plan.run_ref() }, plan.planned_at).await
+fn step(store: &Store, catalog: MemoryCatalog) -> SummarizeRun<MemoryCatalog> {
+    let settings = Settings { hold_for_approval: true, ..Settings::default() };
+    SummarizeRun { store: store.clone(), catalog, settings }
+}
+
+fn request(action: Action, plan: &Plan) -> Request {
+    Request { action, run: plan.run_ref(), task_token: None }
+}
+
+async fn ask(step: &SummarizeRun<MemoryCatalog>, plan: &Plan) -> Result<Response, StepError> {
+    match step.handle(request(Action::Start, plan), plan.planned_at).await? {
+        Answer::Summarized(response) => Ok(*response),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test]
-async fn tables_and_partitions_are_published_and_the_manifest_says_so() {
-    let (store, catalog, plan) = annotated().await;
+async fn tables_and_partitions_are_registered_and_the_manifest_says_so() {
+    let (store, step, plan) = annotated().await;
     store.put(&format!("runs/{RUN}/control/0123456789abcdef.json"), "a token").await.unwrap();
-    let response = ask(&store, &catalog, &plan).await.unwrap();
+    let response = ask(&step, &plan).await.unwrap();
     assert_eq!(response.ledger_line, "read 10 = rejected 0 + filtered 3 + annotated 7");
     assert_eq!((response.read, response.filtered, response.annotated, response.riis.invasive), (10, 3, 7, 7));
     assert_eq!(response.manifest, format!("s3://memory/runs/{RUN}/manifest.json"));
@@ -51,7 +63,7 @@ async fn tables_and_partitions_are_published_and_the_manifest_says_so() {
     assert_eq!(response.csv_location, format!("s3://memory/csv/{RUN}/"));
     assert_eq!(response.annotated_location, format!("s3://memory/annotated/{RUN}/"));
     {
-        let state = catalog.state();
+        let state = step.catalog.state();
         // annotated, the five tables of a summary, the six of its matrix, and the two of the whole run.
         assert_eq!(state.tables.len(), 14);
         let counts = &state.tables["square_counts"];
@@ -74,50 +86,50 @@ async fn tables_and_partitions_are_published_and_the_manifest_says_so() {
     // Again: the same answer, from what is there.
     let report = format!("runs/{RUN}/partials/part-00000.json");
     store.delete([report]).await.unwrap();
-    assert_eq!(ask(&store, &catalog, &plan).await.unwrap(), response);
+    assert_eq!(ask(&step, &plan).await.unwrap(), response);
 }
 
 #[tokio::test]
 async fn a_summary_table_gains_the_columns_that_it_lacks() {
-    let (store, catalog, plan) = annotated().await;
+    let (_, step, plan) = annotated().await;
     let old = TableSpec {
         name: "square_counts".into(),
         description: "older".into(),
         location: "s3://memory/summaries/square_counts/".into(),
         columns: vec![CatalogColumn::new("square_id", "string", "the key")],
     };
-    merge_table(&catalog, &old).await.unwrap();
-    ask(&store, &catalog, &plan).await.unwrap();
-    let columns = catalog.state().tables["square_counts"].columns.clone();
+    merge_table(&step.catalog, &old).await.unwrap();
+    ask(&step, &plan).await.unwrap();
+    let columns = step.catalog.state().tables["square_counts"].columns.clone();
     assert_eq!((columns[0].comment.as_str(), columns[2].name.as_str()), ("the key", "occ_count"));
 }
 
 #[tokio::test]
-async fn nothing_is_published_if_the_ledger_does_not_add_up() {
-    let (store, catalog, plan) = annotated().await;
+async fn nothing_is_registered_if_the_ledger_does_not_add_up() {
+    let (store, step, plan) = annotated().await;
     let run = RunStore::new(&store, &plan.run_id);
     let mut landing = run.landing().await.unwrap();
     landing.records.rejected = 1;
     write_landing(&store, &landing).await;
-    let error = ask(&store, &catalog, &plan).await.unwrap_err();
+    let error = ask(&step, &plan).await.unwrap_err();
     assert_eq!(error.name().as_str(), "CountMismatch", "{error}");
-    assert!(catalog.state().partitions.is_empty());
+    assert!(step.catalog.state().partitions.is_empty());
     assert_eq!(run.manifest().await.unwrap(), None);
 }
 
 #[tokio::test]
 async fn a_snapshot_that_is_not_registered_is_noted() {
     for registered in [false, true] {
-        let (store, catalog, plan) = annotated().await;
+        let (store, step, plan) = annotated().await;
         let run = RunStore::new(&store, &plan.run_id);
         let mut landing = run.landing().await.unwrap();
         landing.source = source(SourceKind::Snapshot);
         write_landing(&store, &landing).await;
         if registered {
             let key = ("occurrences".to_owned(), plan.run_id.to_string());
-            catalog.state().partitions.insert(key, "s3://gbif/occurrence/".into());
+            step.catalog.state().partitions.insert(key, "s3://gbif/occurrence/".into());
         }
-        ask(&store, &catalog, &plan).await.unwrap();
+        ask(&step, &plan).await.unwrap();
         let manifest = run.manifest().await.unwrap().unwrap();
         assert_eq!(manifest.notes.is_empty(), registered, "{:?}", manifest.notes);
         assert!(!manifest.tables.contains_key("occurrences"));
@@ -126,13 +138,45 @@ async fn a_snapshot_that_is_not_registered_is_noted() {
 
 #[tokio::test]
 async fn a_run_that_others_hold_is_left_alone() {
-    let (store, catalog, plan) = annotated().await;
+    let (_, step, plan) = annotated().await;
     for run in [
         RunRef { generation: 2, ..plan.run_ref() },
         RunRef { execution_arn: "other".into(), ..plan.run_ref() },
     ] {
-        let error = handle(&store, &catalog, Request { run }, plan.planned_at).await.unwrap_err();
+        let asked = Request { run, ..request(Action::Start, &plan) };
+        let error = step.handle(asked, plan.planned_at).await.unwrap_err();
         assert_eq!(error.name().as_str(), "RunTakenOver", "{error}");
     }
-    assert!(catalog.state().partitions.is_empty());
+    assert!(step.catalog.state().partitions.is_empty());
+}
+
+#[tokio::test]
+async fn a_run_is_published_once_it_is_finished_and_its_token_is_gone() {
+    let (store, step, plan) = annotated().await;
+    let error = step.handle(request(Action::Publish, &plan), plan.planned_at).await.unwrap_err();
+    assert!(error.to_string().contains("SummarizeRun has to come first"), "{error}");
+    let response = ask(&step, &plan).await.unwrap();
+    assert!(!response.hold && response.drift.starts_with("Not compared, because"), "{}", response.drift);
+    assert_eq!(store.get("runs/latest.json").await.unwrap(), None);
+
+    let error = step.handle(request(Action::Hold, &plan), plan.planned_at).await.unwrap_err();
+    assert!(error.to_string().contains("task_token"), "{error}");
+    let hold = Request { task_token: Some("secret".into()), ..request(Action::Hold, &plan) };
+    let held = step.handle(hold, plan.planned_at).await.unwrap();
+    assert_eq!(serde_json::to_value(held).unwrap(), json!({}));
+    assert_eq!(
+        keys(&store, &format!("runs/{RUN}/control/")).await,
+        [format!("runs/{RUN}/control/approval.json")]
+    );
+
+    for _ in 0..2 {
+        let published = step.handle(request(Action::Publish, &plan), plan.planned_at).await.unwrap();
+        assert_eq!(published, Answer::Published(Published { tables: 14, deleted_runs: 0 }));
+    }
+    assert!(keys(&store, &format!("runs/{RUN}/control/")).await.is_empty());
+    let latest = step.catalog.state().tables["annotated_latest"].clone();
+    assert_eq!(latest.location, format!("s3://memory/annotated/{RUN}/"));
+    let latest = store.get("runs/latest.json").await.unwrap().unwrap();
+    let latest: serde_json::Value = serde_json::from_slice(&latest).unwrap();
+    assert_eq!(latest["current"]["run_id"], plan.run_id.as_str());
 }

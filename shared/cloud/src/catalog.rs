@@ -41,6 +41,24 @@ pub struct TableSpec {
     pub columns: Vec<CatalogColumn>,
 }
 
+/// The parameter of a table `<table>_latest` that names the run it shows.
+pub const SHOWS_RUN: &str = "bisonflow_run";
+
+/// What a table without partitions should be, that shows one run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LatestSpec {
+    /// The name.
+    pub name: String,
+    /// What the table holds.
+    pub description: String,
+    /// Where the run's files lie: `s3://…/run=<id>/`.
+    pub location: String,
+    /// The columns.
+    pub columns: Vec<CatalogColumn>,
+    /// The run, as [`SHOWS_RUN`] names it.
+    pub run_id: RunId,
+}
+
 /// A table as the catalogue has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CatalogTable {
@@ -152,6 +170,31 @@ pub trait Catalog: Send + Sync {
     /// [`StepError::Internal`] if there is no such table; else as [`Catalog::table`].
     async fn create_partition(&self, table: &str, run: &RunId, location: &str) -> Result<(), StepError>;
 
+    /// All tables of the database, in the order of their names.
+    ///
+    /// # Errors
+    /// As [`Catalog::table`].
+    async fn tables(&self) -> Result<Vec<CatalogTable>, StepError>;
+
+    /// Makes a table show a run: creates it, or moves its location and columns there. One that shows it already is
+    /// left as it is.
+    ///
+    /// # Errors
+    /// [`StepError::TableConflict`] if somebody else changed it at the same moment; else as [`Catalog::table`].
+    async fn show_run(&self, spec: &LatestSpec) -> Result<(), StepError>;
+
+    /// Deletes a table, not its files; an absent one is no error.
+    ///
+    /// # Errors
+    /// As [`Catalog::table`].
+    async fn delete_table(&self, name: &str) -> Result<(), StepError>;
+
+    /// Deletes the partition `run=<id>`, not its files; an absent one is no error.
+    ///
+    /// # Errors
+    /// As [`Catalog::table`].
+    async fn delete_partition(&self, table: &str, run: &RunId) -> Result<(), StepError>;
+
     /// What the crawler is doing.
     ///
     /// # Errors
@@ -238,10 +281,25 @@ pub struct MemoryState {
     pub partitions: BTreeMap<(String, String), String>,
     /// The crawler; none counts as ready and never run.
     pub crawler: Option<CrawlerStatus>,
+    /// After how many further changes of a table that shows a run, each of them fails; none never does.
+    pub changes_left: Option<usize>,
     /// How often the crawler was started.
     pub crawls_started: usize,
     /// Somebody else's columns, each appended to a table just before one of our updates reaches it.
     pub concurrent_columns: Vec<CatalogColumn>,
+}
+
+impl MemoryState {
+    fn change(&mut self) -> Result<(), StepError> {
+        match &mut self.changes_left {
+            Some(0) => Err(StepError::TableConflict("changed at the same moment".into())),
+            Some(left) => {
+                *left -= 1;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
 }
 
 impl MemoryCatalog {
@@ -313,6 +371,37 @@ impl Catalog for MemoryCatalog {
             )));
         }
         state.partitions.insert((table.to_owned(), run.to_string()), location.to_owned());
+        Ok(())
+    }
+
+    async fn tables(&self) -> Result<Vec<CatalogTable>, StepError> {
+        Ok(self.state().tables.values().cloned().collect())
+    }
+
+    async fn show_run(&self, spec: &LatestSpec) -> Result<(), StepError> {
+        let mut state = self.state();
+        state.change()?;
+        let parameters = [("classification", "parquet"), (SHOWS_RUN, spec.run_id.as_str())];
+        let table = CatalogTable {
+            name: spec.name.clone(),
+            columns: spec.columns.clone(),
+            location: spec.location.clone(),
+            version_id: state.tables.get(&spec.name).map_or(Some("0".into()), next_version),
+            parameters: parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        };
+        state.tables.insert(spec.name.clone(), table);
+        Ok(())
+    }
+
+    async fn delete_table(&self, name: &str) -> Result<(), StepError> {
+        let mut state = self.state();
+        state.change()?;
+        state.tables.remove(name);
+        Ok(())
+    }
+
+    async fn delete_partition(&self, table: &str, run: &RunId) -> Result<(), StepError> {
+        self.state().partitions.remove(&(table.to_owned(), run.to_string()));
         Ok(())
     }
 

@@ -4,6 +4,7 @@
 pub mod aws;
 pub mod catalog;
 pub mod count;
+pub mod drift;
 pub mod executions;
 pub mod finished_run;
 pub mod fleet;
@@ -12,6 +13,7 @@ pub mod http;
 pub mod job_queue;
 pub mod names;
 pub mod publications;
+pub mod publish;
 pub mod reference;
 pub mod region_list;
 pub mod report;

@@ -7,6 +7,7 @@ use arrow::array::{Array, AsArray, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type};
 use bisonflow_contract::StepError;
 use bisonflow_contract::document::{Ledger, Manifest, Pin, Plan, RiisCounts, Table};
+use bisonflow_contract::drift::Drift;
 use bisonflow_contract::layout::{ANNOTATED, OCCURRENCES, RunLayout};
 use bisonflow_occurrence::Filters;
 use bisonflow_region::{LayerConfig, LayersConfig, Overlap, SummaryConfig, outlines};
@@ -38,9 +39,10 @@ pub async fn write_report(
     plan: &Plan,
     made: &summarize::Summary,
     manifest: &Manifest,
+    drift: &Drift,
 ) -> Result<(), StepError> {
     let run = RunStore::new(store, &plan.run_id);
-    let page = report(store, plan, made, manifest).await?.page();
+    let page = report(store, plan, made, manifest, drift).await?.page();
     store.put(&run.layout().report(), page).await
 }
 
@@ -49,6 +51,7 @@ async fn report(
     plan: &Plan,
     made: &summarize::Summary,
     manifest: &Manifest,
+    drift: &Drift,
 ) -> Result<Report, StepError> {
     let (ledger, tables) = (&made.ledger, &manifest.tables);
     let config = reference::layers_config(store, plan).await?;
@@ -84,6 +87,7 @@ async fn report(
         layers: layers(plan, &config),
         register: register(store, plan).await?,
         notes: manifest.notes.clone(),
+        drift: drift.clone(),
         top_species: top_species(store, tables, &summaries).await?,
         summaries,
         states,
@@ -129,7 +133,9 @@ fn files(plan: &Plan, ledger: &Ledger, tables: &Tables) -> Vec<FileLink> {
         FileLink { href: name.clone(), name, rows: None }
     };
     let mut files: Vec<FileLink> =
-        [layout.ledger(), layout.landing(), layout.plan(), layout.manifest()].map(document).into();
+        [layout.ledger(), layout.drift(), layout.landing(), layout.plan(), layout.manifest()]
+            .map(document)
+            .into();
     if ledger.records.rejected > 0 {
         files.push(document(layout.rejects()));
     }

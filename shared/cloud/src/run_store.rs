@@ -1,6 +1,7 @@
 //! The documents of one run.
 
 use bisonflow_contract::document::{Landing, Ledger, Manifest, Plan, SubsetFailure, SubsetReport, Subsets};
+use bisonflow_contract::drift::Drift;
 use bisonflow_contract::layout::RunLayout;
 use bisonflow_contract::{RunId, RunRef, StepError};
 use serde::Serialize;
@@ -130,6 +131,14 @@ impl RunStore {
     /// As [`RunStore::read`].
     pub async fn manifest(&self) -> Result<Option<Manifest>, StepError> {
         self.read(&self.layout.manifest()).await
+    }
+
+    /// `drift.json`; absent until the run is compared.
+    ///
+    /// # Errors
+    /// As [`RunStore::read`].
+    pub async fn drift(&self) -> Result<Option<Drift>, StepError> {
+        self.read(&self.layout.drift()).await
     }
 
     /// Withdraws the manifest of an older generation than this one, which begins to write over its files: until it

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bisonflow_contract::document::{
     Landing, Ledger, Manifest, Part, Plan, SourceKind, SubsetReport, Subsets, Table, Tally,
 };
+use bisonflow_contract::drift::{Drift, DriftLimits};
 use bisonflow_contract::layout::{ANNOTATED, OCCURRENCES};
 use bisonflow_contract::publication::Comparability;
 use bisonflow_contract::{StepError, document};
@@ -22,6 +23,7 @@ use tracing::info;
 
 use crate::catalog::CatalogColumn;
 use crate::count::{PartStores, read_row_groups};
+use crate::drift::compare;
 use crate::publications::comparability;
 use crate::report::write_report;
 use crate::{RunStore, Store, reference};
@@ -123,18 +125,28 @@ pub async fn summarize(store: &Store, plan: &Plan) -> Result<Summary, StepError>
     })
 }
 
-/// Writes `report.html`, then `manifest.json`, which says that the run is finished; one that says the same is left as
-/// it is.
+/// A finished run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finished {
+    /// What it made.
+    pub manifest: Manifest,
+    /// What changed against the run published before.
+    pub drift: Drift,
+}
+
+/// Compares the run with the one published before, writes `drift.json` and `report.html`, then `manifest.json`, which
+/// says that the run is finished; one that says the same is left as it is.
 ///
 /// # Errors
-/// As [`write_report`].
+/// As [`write_report`] and [`compare`].
 pub async fn finish(
     store: &Store,
     plan: &Plan,
     summary: &Summary,
     notes: Vec<String>,
+    limits: DriftLimits,
     now: Timestamp,
-) -> Result<Manifest, StepError> {
+) -> Result<Finished, StepError> {
     let run = RunStore::new(store, &plan.run_id);
     let mut tables: BTreeMap<String, Table> =
         summary.tables.iter().map(|made| (made.name.clone(), made.table.clone())).collect();
@@ -153,13 +165,16 @@ pub async fn finish(
     };
     if let Some(before) = run.manifest().await?
         && before == (Manifest { finished_at: before.finished_at, ..manifest.clone() })
+        && let Some(drift) = run.drift().await?.filter(|drift| drift.generation == plan.generation)
     {
-        return Ok(before);
+        return Ok(Finished { manifest: before, drift });
     }
-    write_report(store, plan, summary, &manifest).await?;
+    let drift = compare(store, plan, summary, &manifest, limits).await?;
+    run.write(&run.layout().drift(), &drift).await?;
+    write_report(store, plan, summary, &manifest, &drift).await?;
     run.write(&run.layout().manifest(), &manifest).await?;
     store.delete([run.layout().withdrawn()]).await?;
-    Ok(manifest)
+    Ok(Finished { manifest, drift })
 }
 
 /// Deletes the annotated parts and partial counts that no current subset makes, and the reasons of failures

@@ -546,6 +546,16 @@ pub struct Table {
     pub files: Vec<String>,
 }
 
+/// `control/approval.json`: a run that waits for a person's approval; readable by the approver's role only.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AwaitedApproval {
+    /// The run that waits.
+    pub run: RunRef,
+    /// The token to answer with; a secret.
+    pub task_token: String,
+}
+
 /// `control/<hash>.json`: what the downloader's instance has to do; readable by its role only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

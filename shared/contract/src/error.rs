@@ -60,6 +60,8 @@ step_errors! {
     SubsetFailed, false;
     /// The crawl ended without the run's partition.
     CrawlFailed, false;
+    /// A person did not approve of the run: it is finished and not published.
+    NotApproved, false;
     /// Another execution holds the run.
     RunTakenOver, false;
     /// Something that should not happen: a bug, or a deployment that lacks a permission.

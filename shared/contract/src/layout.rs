@@ -102,6 +102,14 @@ impl RunLayout {
     pub fn report(&self) -> String {
         self.run("report.html")
     }
+    /// What changed against the run published before.
+    pub fn drift(&self) -> String {
+        self.run("drift.json")
+    }
+    /// What a held run waits for; it holds a task token.
+    pub fn approval(&self) -> String {
+        self.run("control/approval.json")
+    }
     /// The manifest of an older generation, while a newer one is at work on the same files.
     pub fn withdrawn(&self) -> String {
         self.run("withdrawn.json")

@@ -9,6 +9,7 @@ pub mod add_annotation_fields;
 pub mod checklist;
 pub mod count_subsets;
 pub mod document;
+pub mod drift;
 pub mod error;
 pub mod id;
 pub mod input;

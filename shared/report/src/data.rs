@@ -1,6 +1,7 @@
 //! What the page tells.
 
 use bisonflow_contract::document::{Ledger, RiisCounts};
+use bisonflow_contract::drift::Drift;
 
 use crate::projection::Point;
 
@@ -19,6 +20,8 @@ pub struct Report {
     pub layers: Vec<LayerNote>,
     /// The register; none if the run does without.
     pub register: Option<Register>,
+    /// What changed against the run published before.
+    pub drift: Drift,
     /// What a reader should know.
     pub notes: Vec<String>,
     /// The summaries, in the order of layers.toml.

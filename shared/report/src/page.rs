@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use askama::Template;
 use bisonflow_contract::document::{LayerCount, RiisCounts, SourceKind};
+use bisonflow_contract::drift::DriftRow;
 use sha2::{Digest, Sha256};
 
 use crate::data::{DatasetLicences, RegionRow, Report, SpeciesRow, Summary};
@@ -43,6 +44,7 @@ impl Report {
             filtered: self.filtered(),
             statuses: statuses(&self.ledger.riis),
             layers: self.layers(),
+            drift: self.drift.rows.iter().enumerate().map(DriftView::new).collect(),
             states: self.states.and_then(|place| self.summaries.get(place)),
             summaries,
             few_records: FEW_RECORDS,
@@ -93,6 +95,7 @@ struct Page<'a> {
     filtered: Vec<(String, String, Markup)>,
     statuses: Vec<(&'static str, &'static str, Markup)>,
     layers: Vec<LayerView<'a>>,
+    drift: Vec<DriftView<'a>>,
     states: Option<&'a Summary>,
     summaries: Vec<SummaryView<'a>>,
     few_records: i64,
@@ -104,9 +107,28 @@ impl Page<'_> {
         format!("{summary}_counts:outside.occ_count")
     }
 
+    /// Where the records of a dataset that changed come from.
+    fn dataset_from(&self, place: &usize, field: &str) -> String {
+        format!("drift:datasets.{place}.{field}")
+    }
+
     /// Where the rows of a table come from.
     fn rows_from(&self, table: &str) -> String {
         format!("manifest:tables.{table}.rows")
+    }
+}
+
+/// A figure of this run and the one before.
+struct DriftView<'a> {
+    row: &'a DriftRow,
+    old: Markup,
+    new: Markup,
+}
+
+impl<'a> DriftView<'a> {
+    fn new((place, row): (usize, &'a DriftRow)) -> Self {
+        let from = |field| format!("drift:rows.{place}.{field}");
+        DriftView { row, old: figure(row.old, &from("old")), new: figure(row.new, &from("new")) }
     }
 }
 

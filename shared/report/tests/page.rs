@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use bisonflow_contract::document::Ledger;
+use bisonflow_contract::drift::{DatasetDrift, Drift, DriftLimits, DriftRow, Measure, Verdict};
 use bisonflow_report::{
     Diversity, FileLink, LayerNote, Map, MapShape, RegionRow, Register, Report, SpeciesRow, Summary,
     TopSpecies,
@@ -50,6 +51,25 @@ fn report() -> Report {
             rows: 15_264,
             rows_without_key: 1_781,
         }),
+        drift: Drift {
+            run_id: "gbif-2".parse().unwrap(),
+            generation: 1,
+            baseline: Some("gbif-1".parse().unwrap()),
+            verdict: Verdict::Warned,
+            limits: DriftLimits::default(),
+            same_register: true,
+            rows: vec![DriftRow {
+                of: "county".into(),
+                key: Some("20001".into()),
+                label: Some(HOSTILE.into()),
+                measure: Measure::Records,
+                old: 1_234,
+                new: 1_334,
+                decides: true,
+            }],
+            left_out: 0,
+            datasets: vec![DatasetDrift { datasetkey: Some(HOSTILE.into()), old: 7, new: 107 }],
+        },
         notes: vec![HOSTILE.into()],
         summaries: vec![Summary {
             name: "county".into(),
@@ -96,6 +116,7 @@ fn the_same_report_is_the_same_page_without_anything_from_outside_as_markup() {
     assert_eq!(page.matches("</script>").count(), 1);
     assert!(page.contains("&lt;img src=x onerror=&#39;alert(1)&#39;&gt;"), "but it is shown");
     assert!(page.contains("1,781") && page.contains("Demonstration geometry"));
+    assert!(page.contains("data-from=\"drift:rows.0.old\">1,234</data>") && page.contains("+8.1 %"));
 }
 
 #[test]

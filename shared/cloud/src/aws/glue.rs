@@ -5,6 +5,8 @@ use aws_config::SdkConfig;
 use aws_sdk_glue::Client;
 use aws_sdk_glue::operation::create_partition::CreatePartitionError;
 use aws_sdk_glue::operation::create_table::CreateTableError;
+use aws_sdk_glue::operation::delete_partition::DeletePartitionError;
+use aws_sdk_glue::operation::delete_table::DeleteTableError;
 use aws_sdk_glue::operation::get_partition::GetPartitionError;
 use aws_sdk_glue::operation::get_table::GetTableError;
 use aws_sdk_glue::operation::start_crawler::StartCrawlerError;
@@ -19,7 +21,7 @@ use bisonflow_contract::{RunId, StepError};
 use super::{failed, lacks};
 use crate::catalog::{
     Catalog, CatalogColumn, CatalogTable, CrawlOutcome, CrawlStart, CrawlerState, CrawlerStatus, Created,
-    LastCrawl, TableSpec,
+    LastCrawl, LatestSpec, SHOWS_RUN, TableSpec,
 };
 
 /// What reading a table calls.
@@ -30,6 +32,9 @@ pub const MERGE_TABLE: &[&str] = &["glue:GetTable", "glue:CreateTable", "glue:Up
 pub const READ_PARTITION: &[&str] = &["glue:GetPartition"];
 /// What creating a partition calls.
 pub const CREATE_PARTITION: &[&str] = &["glue:GetTable", "glue:CreatePartition", "glue:UpdatePartition"];
+/// What showing a run as the latest calls.
+pub const SHOW_RUN: &[&str] =
+    &["glue:GetTables", "glue:GetTable", "glue:CreateTable", "glue:UpdateTable", "glue:DeleteTable"];
 /// What starting and watching the crawler calls.
 pub const CRAWL: &[&str] = &["glue:GetCrawler", "glue:StartCrawler"];
 /// All of them.
@@ -40,6 +45,9 @@ pub const ACTIONS: &[&str] = &[
     "glue:GetPartition",
     "glue:CreatePartition",
     "glue:UpdatePartition",
+    "glue:GetTables",
+    "glue:DeleteTable",
+    "glue:DeletePartition",
     "glue:GetCrawler",
     "glue:StartCrawler",
 ];
@@ -100,19 +108,48 @@ fn from_column(column: &Column) -> CatalogColumn {
     )
 }
 
-fn table_input(spec: &TableSpec) -> Result<TableInput, StepError> {
-    let columns = spec.columns.iter().map(to_column).collect::<Result<Vec<_>, _>>()?;
+/// Parquet files below a location.
+fn parquet_storage(columns: &[CatalogColumn], location: &str) -> Result<StorageDescriptor, StepError> {
+    let columns = columns.iter().map(to_column).collect::<Result<Vec<_>, _>>()?;
     let serde = SerDeInfo::builder()
         .serialization_library(PARQUET_SERDE)
         .parameters("serialization.format", "1")
         .build();
-    let storage = StorageDescriptor::builder()
+    Ok(StorageDescriptor::builder()
         .set_columns(Some(columns))
-        .location(&spec.location)
+        .location(location)
         .input_format(PARQUET_INPUT)
         .output_format(PARQUET_OUTPUT)
         .serde_info(serde)
-        .build();
+        .build())
+}
+
+fn latest_input(spec: &LatestSpec) -> Result<TableInput, StepError> {
+    TableInput::builder()
+        .name(&spec.name)
+        .description(&spec.description)
+        .table_type("EXTERNAL_TABLE")
+        .parameters("classification", "parquet")
+        .parameters("EXTERNAL", "TRUE")
+        .parameters(SHOWS_RUN, spec.run_id.as_str())
+        .storage_descriptor(parquet_storage(&spec.columns, &spec.location)?)
+        .build()
+        .map_err(wrong_request)
+}
+
+fn to_catalog_table(table: &Table) -> CatalogTable {
+    let storage = table.storage_descriptor();
+    let columns = storage.map(|storage| storage.columns().iter().map(from_column).collect());
+    CatalogTable {
+        name: table.name().to_owned(),
+        columns: columns.unwrap_or_default(),
+        location: storage.and_then(StorageDescriptor::location).unwrap_or_default().to_owned(),
+        version_id: table.version_id().map(str::to_owned),
+        parameters: table.parameters.clone().unwrap_or_default().into_iter().collect(),
+    }
+}
+
+fn table_input(spec: &TableSpec) -> Result<TableInput, StepError> {
     let run = CatalogColumn::new(PARTITION_KEY, "string", "the run that made the rows");
     TableInput::builder()
         .name(&spec.name)
@@ -121,7 +158,7 @@ fn table_input(spec: &TableSpec) -> Result<TableInput, StepError> {
         .parameters("classification", "parquet")
         .parameters("EXTERNAL", "TRUE")
         .partition_keys(to_column(&run)?)
-        .storage_descriptor(storage)
+        .storage_descriptor(parquet_storage(&spec.columns, &spec.location)?)
         .build()
         .map_err(wrong_request)
 }
@@ -153,17 +190,7 @@ fn timestamp(time: &aws_smithy_types::DateTime) -> Option<jiff::Timestamp> {
 #[async_trait]
 impl Catalog for GlueCatalog {
     async fn table(&self, name: &str) -> Result<Option<CatalogTable>, StepError> {
-        let Some(table) = self.read(name).await? else { return Ok(None) };
-        let storage = table.storage_descriptor();
-        Ok(Some(CatalogTable {
-            name: table.name().to_owned(),
-            columns: storage
-                .map(|storage| storage.columns().iter().map(from_column).collect())
-                .unwrap_or_default(),
-            location: storage.and_then(StorageDescriptor::location).unwrap_or_default().to_owned(),
-            version_id: table.version_id().map(str::to_owned),
-            parameters: table.parameters.clone().unwrap_or_default().into_iter().collect(),
-        }))
+        Ok(self.read(name).await?.as_ref().map(to_catalog_table))
     }
 
     async fn create_table(&self, spec: &TableSpec) -> Result<Created, StepError> {
@@ -262,6 +289,86 @@ impl Catalog for GlueCatalog {
             .await
             .map_err(|error| failed("glue:UpdatePartition", &error))?;
         Ok(())
+    }
+
+    async fn tables(&self) -> Result<Vec<CatalogTable>, StepError> {
+        let mut pages = self.client.get_tables().database_name(&self.database).into_paginator().send();
+        let mut found = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| failed("glue:GetTables", &error))?;
+            found.extend(page.table_list().iter().map(to_catalog_table));
+        }
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(found)
+    }
+
+    async fn show_run(&self, spec: &LatestSpec) -> Result<(), StepError> {
+        let input = latest_input(spec)?;
+        let Some(table) = self.table(&spec.name).await? else {
+            let request = self.client.create_table().database_name(&self.database).table_input(input);
+            return match request.send().await {
+                Ok(_) => Ok(()),
+                Err(error)
+                    if error
+                        .as_service_error()
+                        .is_some_and(CreateTableError::is_already_exists_exception) =>
+                {
+                    Err(self.conflict(&spec.name))
+                }
+                Err(error) => Err(failed("glue:CreateTable", &error)),
+            };
+        };
+        if table.location == spec.location
+            && table.columns == spec.columns
+            && table.parameters.get(SHOWS_RUN).is_some_and(|run| *run == spec.run_id.as_str())
+        {
+            return Ok(());
+        }
+        let request = self
+            .client
+            .update_table()
+            .database_name(&self.database)
+            .set_version_id(table.version_id)
+            .table_input(input);
+        match request.send().await {
+            Ok(_) => Ok(()),
+            Err(error) if error.as_service_error().is_some_and(is_update_conflict) => {
+                Err(self.conflict(&spec.name))
+            }
+            Err(error) => Err(failed("glue:UpdateTable", &error)),
+        }
+    }
+
+    async fn delete_table(&self, name: &str) -> Result<(), StepError> {
+        match self.client.delete_table().database_name(&self.database).name(name).send().await {
+            Ok(_) => Ok(()),
+            Err(error)
+                if error.as_service_error().is_some_and(DeleteTableError::is_entity_not_found_exception) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(failed("glue:DeleteTable", &error)),
+        }
+    }
+
+    async fn delete_partition(&self, table: &str, run: &RunId) -> Result<(), StepError> {
+        let request = self
+            .client
+            .delete_partition()
+            .database_name(&self.database)
+            .table_name(table)
+            .partition_values(run.as_str());
+        match request.send().await {
+            Ok(_) => Ok(()),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(DeletePartitionError::is_entity_not_found_exception) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(failed("glue:DeletePartition", &error)),
+        }
     }
 
     async fn crawler(&self, name: &str) -> Result<CrawlerStatus, StepError> {

@@ -5,6 +5,7 @@ use bisonflow_cloud::region_list::{ListedSpecies, RegionList, RegionQuery, Statu
 use bisonflow_cloud::summarize::{finish, summarize};
 use bisonflow_cloud::{FinishedRun, Store};
 use bisonflow_contract::StepError;
+use bisonflow_contract::drift::DriftLimits;
 use bisonflow_summary::to_parquet;
 use serde_json::json;
 
@@ -19,7 +20,7 @@ async fn finished() -> Store {
     land(&store, &plan, &[&[4, 4, 2]]).await;
     annotate(&store, &plan, &count(&store, &plan).await.unwrap()).await;
     let summary = summarize(&store, &plan).await.unwrap();
-    finish(&store, &plan, &summary, vec![], plan.planned_at).await.unwrap();
+    finish(&store, &plan, &summary, vec![], DriftLimits::default(), plan.planned_at).await.unwrap();
     store
 }
 

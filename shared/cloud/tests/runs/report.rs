@@ -1,5 +1,6 @@
 use bisonflow_cloud::Store;
 use bisonflow_cloud::summarize::{finish, summarize};
+use bisonflow_contract::drift::DriftLimits;
 use serde_json::json;
 
 use crate::support::{annotate, count, land, plan};
@@ -13,7 +14,9 @@ async fn report_of(store: &Store, options: serde_json::Value) -> String {
     annotate(store, &plan, &count(store, &plan).await.unwrap()).await;
     let summary = summarize(store, &plan).await.unwrap();
     assert!(store.get(REPORT).await.unwrap().is_none(), "a run that is not finished has none");
-    finish(store, &plan, &summary, vec!["a <note>".into()], plan.planned_at).await.unwrap();
+    finish(store, &plan, &summary, vec!["a <note>".into()], DriftLimits::default(), plan.planned_at)
+        .await
+        .unwrap();
     String::from_utf8(store.get(REPORT).await.unwrap().unwrap().to_vec()).unwrap()
 }
 

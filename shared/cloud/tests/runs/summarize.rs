@@ -1,6 +1,7 @@
 use bisonflow_cloud::summarize::{finish, summarize};
 use bisonflow_cloud::{RunStore, Store};
 use bisonflow_contract::document::{Plan, SubsetReport};
+use bisonflow_contract::drift::DriftLimits;
 use serde_json::json;
 
 use crate::support::{annotate, count, keys, land, parquet, plan, store, write_plan};
@@ -95,13 +96,17 @@ async fn a_repetition_writes_the_same_and_the_manifest_comes_last() {
     let now = "2026-11-23T01:00:00Z".parse().unwrap();
     let first = summarize(&store, &plan).await.unwrap();
     assert_eq!(store.get(&manifest).await.unwrap(), None);
-    let finished = finish(&store, &plan, &first, vec!["a note".into()], now).await.unwrap();
-    assert_eq!(finished.tables.len(), 15);
-    assert_eq!(finished.tables["occurrences"].rows, 10);
+    let finished =
+        finish(&store, &plan, &first, vec!["a note".into()], DriftLimits::default(), now).await.unwrap();
+    assert_eq!(finished.manifest.tables.len(), 15);
+    assert_eq!(finished.manifest.tables["occurrences"].rows, 10);
     let contents = contents(&store).await;
     let second = summarize(&store, &plan).await.unwrap();
     let later = "2026-11-23T02:00:00Z".parse().unwrap();
-    assert_eq!(finish(&store, &plan, &second, vec!["a note".into()], later).await.unwrap(), finished);
+    assert_eq!(
+        finish(&store, &plan, &second, vec!["a note".into()], DriftLimits::default(), later).await.unwrap(),
+        finished
+    );
     assert_eq!(self::contents(&store).await, contents);
 }
 
@@ -141,7 +146,7 @@ async fn tables_that_are_made_no_more_are_deleted() {
     let (store, plan) = annotated().await;
     let now = plan.planned_at;
     let summary = summarize(&store, &plan).await.unwrap();
-    finish(&store, &plan, &summary, vec![], now).await.unwrap();
+    finish(&store, &plan, &summary, vec![], DriftLimits::default(), now).await.unwrap();
 
     let layers = crate::support::LAYERS.replace("name = \"square\"\nby", "name = \"renamed\"\nby");
     store.put("reference/layers.toml", layers).await.unwrap();
@@ -154,7 +159,7 @@ async fn tables_that_are_made_no_more_are_deleted() {
     land(&store, &again, &[&[4, 4, 2]]).await;
     annotate(&store, &again, &count(&store, &again).await.unwrap()).await;
     let summary = summarize(&store, &again).await.unwrap();
-    finish(&store, &again, &summary, vec![], now).await.unwrap();
+    finish(&store, &again, &summary, vec![], DriftLimits::default(), now).await.unwrap();
     let tables = keys(&store, "summaries/").await;
     let of_run = ["riis_matches", "dataset_counts", "derived_dataset"];
     let of_summaries = |keys: Vec<String>| -> Vec<String> {
