@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-RECORDS = int(os.environ.get("BISONFLOW_LARGE_RECORDS", "4400000"))
+RECORDS = int(os.environ.get("BISONFLOW_LARGE_RECORDS", "2500000"))
 FIRST_ID = 5_000_000_000
 BATCH = 20_000
 LOST_EVERY_BYTES = 50_000_000
