@@ -143,6 +143,7 @@ impl Annotating {
             row_group_records: 1_000_000,
             summaries: &self.summaries,
             counts_datasets: false,
+            finds_earliest: false,
             run_year: 2026,
         };
         let OnePass { done, .. } = annotate_file(&self.annotator, source, &columns, order)?;

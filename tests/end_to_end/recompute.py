@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from datetime import date
 from fractions import Fraction
 from itertools import combinations
 from typing import Any
@@ -43,6 +45,27 @@ def year(row: Row, run_year: int) -> int | None:
         return years.pop()
     assert not row["eventdate"] or re.fullmatch(r"[0-9T:.Z/-]+", row["eventdate"]), row["eventdate"]
     return None
+
+
+EVIDENCE = [
+    "gbifid", "eventdate", "year", "decimallatitude", "decimallongitude", "coordinateuncertaintyinmeters", "datasetkey",
+    "basisofrecord",
+]  # fmt: skip
+
+
+def start(row: Row, run_year: int) -> date | None:
+    """The earliest day that a record allows: the start of eventdate, else the first day of its year."""
+    began = re.match(r"(\d{4})(?:-(\d\d))?(?:-(\d\d))?(?=[T/ ]|$)", row["eventdate"] or "")
+    for found in (began and [int(part or 1) for part in began.groups()], row["year"] and [row["year"], 1, 1]):
+        if found and 1600 <= found[0] <= run_year:
+            return date(*found)
+    return None
+
+
+def evidence_order(row: Row, run_year: int) -> tuple[date, float, int]:
+    """The earliest, then the surest (0 is no uncertainty), then the lowest number is the best evidence."""
+    uncertainty = row["coordinateuncertaintyinmeters"]
+    return start(row, run_year) or date.max, uncertainty if uncertainty and uncertainty > 0 else math.inf, int(row["gbifid"])
 
 
 def years(rows: list[Row], run_year: int) -> Row:
@@ -106,6 +129,15 @@ def summary_tables(name: str, by: list[str], rows: list[Row], run_year: int, min
         f"{name}_riis_summary": [{**place(value), **riis_summary(of)} for (value,), of in grouped(rows, region)],
     }  # fmt: skip
     inside = [row for row in rows if row[region] is not None]
+    tables[f"{name}_x_earliest_dated"] = [
+        {
+            **place(value), "specieskey": species, "species": species_names[species], "event_start": start(best, run_year),
+            "issue": ";".join(best["issue"]) if best["issue"] else None, **{column: best[column] for column in EVIDENCE},
+        }
+        for (value, species), of in grouped(inside, region, "specieskey")
+        if species is not None
+        for best in [min(of, key=lambda row: evidence_order(row, run_year))]
+    ]  # fmt: skip
     return tables | matrix_tables(name, region, place, species_names, rows, inside, min_count, sigma)
 
 

@@ -227,4 +227,4 @@ def glue_type(kind: pa.DataType) -> str:
         return f"array<{glue_type(kind.value_type)}>"
     if pa.types.is_timestamp(kind):
         return "timestamp"
-    return {"string": "string", "int32": "int", "int64": "bigint", "double": "double"}[str(kind)]
+    return {"string": "string", "int32": "int", "int64": "bigint", "double": "double", "date32[day]": "date", "bool": "boolean"}[str(kind)]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
+import shutil
+import subprocess
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -167,7 +170,11 @@ def traced(request: pytest.FixtureRequest, real_data: Path, sample: Path) -> tup
 
 
 def test_every_number_comes_from_a_table(traced: tuple[Run, Path]) -> None:
-    run, register = traced
+    every_number(*traced, 300)
+
+
+def every_number(run: Run, register: Path, least_cells: int) -> None:
+    """Traces every number on the page to a document or table of the run; at least so many cells of tables."""
     figures = [element for element in run.page.all("data") if "data-from" in element.attributes]
     assert len(figures) > 30
     for element in figures:
@@ -215,6 +222,19 @@ def test_every_number_comes_from_a_table(traced: tuple[Run, Path]) -> None:
                 assert first.text() == (str(min(years[0])) if years[0] else "–")
                 assert last.text() == (str(max(years[1])) if years[1] else "–")
                 cells += 4
+        elif "data-new" in table.attributes:
+            rows = run.rows(name)[:100]
+            columns = ["species", None, "riis_assessment", "eventdate", "recent", "gbifid", "place", "coordinateuncertaintyinmeters", "basisofrecord", "datasetkey", "issue"]
+            assert [key for key, _ in traced_rows] == [row[run.key(name)] for row in rows]
+            for row, (_, found) in zip(rows, traced_rows):
+                told = row | {"recent": "yes" if row["recent"] else "no", "place": f"{row['decimallatitude']:.9g}, {row['decimallongitude']:.9g}"}
+                for column, cell in zip(columns, found):
+                    expected = told[column] if column else next(iter(row.values()))
+                    if column is None:  # the label of the region, else its key
+                        expected = row.get("state_county", expected)
+                    text = f"{expected:g}" if isinstance(expected, float) else expected
+                    assert cell.text() == ("–" if text is None else text), (name, column)
+                    cells += 1
         elif name.endswith("_x_riis_counts"):
             key_column = run.key(name)
             by_status = {(row[key_column], row["riis_assessment"]): row["occ_count"] for row in run.rows(name)}
@@ -242,7 +262,7 @@ def test_every_number_comes_from_a_table(traced: tuple[Run, Path]) -> None:
                     expected = value if isinstance(value, str) else shown(value)
                     assert cell.text().strip() == expected, (name, key, column)
                     cells += 1
-    assert cells > 300
+    assert cells > least_cells
     # What has digits is traced, or is a text that the run was given.
     free = ("data-from", "data-table", "data-text", "data-scale", "style", "script", "h1", "title", "option")
 
@@ -298,21 +318,43 @@ def kept(name: str, tmp_path: Path) -> Path:
     return folder / name
 
 
+@pytest.fixture(scope="module")
+def large(worker: Path, real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A synthetic sample of a million records, in nearly all counties."""
+    folder = tmp_path_factory.mktemp("large")
+    subprocess.run([worker, "sample", "--records", "1000000", "--out", folder], check=True, capture_output=True)
+    layers = write_reference(folder, real_data)[:2]
+    arguments = ("--source", folder / "sample-1000000.zip", *layers, "--riis", folder / "sample-riis.csv")
+    run = Run(folder / "out", local_run(worker, folder / "out", *arguments)[0]["run_id"])
+    (folder / "sample-1000000.zip").unlink()
+    for table in ("occurrences", "annotated"):
+        shutil.rmtree(folder / "out" / table)
+    return run
+
+
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)])
-def test_in_a_browser(real: Run, tmp_path: Path, scheme: str, width: int) -> None:
+@pytest.mark.parametrize("size", ["real", "large"])
+def test_in_a_browser(request: pytest.FixtureRequest, tmp_path: Path, size: str, scheme: str, width: int) -> None:
+    run: Run = request.getfixturevalue(size)
+    assert len(run.html.encode()) < 5_000_000
     with browser(width, 1000 if width > 600 else 844, scheme) as driver:
 
-        seconds = open_page(driver, real)
-        print(f"{len(real.html.encode())} bytes, {seconds:.2f} s to load")
+        seconds = open_page(driver, run)
+        kept(f"report-{size}-{scheme}-{width}.txt", tmp_path).write_text(f"{len(run.html.encode())} bytes, {seconds:.2f} s to load\n")
         drawn = driver.execute_script("return [...document.querySelectorAll('.summary:not([hidden]) .regions path')].map(p => { const b = p.getBBox(); return [p.dataset.r, p.dataset.t, b.x, b.y, b.width, b.height]; })")
         assert len(drawn) > 3_000
         view = driver.execute_script("return document.querySelector('.map').getAttribute('viewBox')").split()
         assert all(box[2] >= -40 and box[3] >= -40 and box[2] + box[4] <= float(view[2]) + 40 and box[3] + box[5] <= float(view[3]) + 40 for box in drawn)
-        names = [box[1] or "" for box in drawn]
+        with_records = sorted(
+            (row for row in run.rows("county_counts") if row["county_geoid"]), key=lambda row: (-row["occ_count"], row["county_geoid"].encode())
+        )
+        names = [box[1] or with_records[int(box[0])]["state_county"] for box in drawn]
         assert any(name.startswith("AK ") for name in names) and any(name.startswith("HI ") for name in names)
         wide = driver.execute_script("return document.documentElement.scrollWidth")
         assert wide <= width, "nothing makes the page scroll sideways"
-        screenshot(driver, kept(f"report-{scheme}-{width}.png", tmp_path))
+        screenshot(driver, kept(f"report-{size}-{scheme}-{width}.png", tmp_path))
+        if (scheme, width) == ("light", 1280):
+            kept(f"report-{size}.pdf", tmp_path).write_bytes(printed(driver))
         from axe_selenium_python import Axe
 
         axe = Axe(driver)
@@ -320,6 +362,52 @@ def test_in_a_browser(real: Run, tmp_path: Path, scheme: str, width: int) -> Non
         faults = [fault for fault in axe.run()["violations"] if fault["impact"] in ("serious", "critical")]
         assert faults == [], axe.report(faults)
         assert errors(driver) == []
+
+
+def printed(driver: Any) -> bytes:
+    """The page as it prints, as a PDF."""
+    return base64.b64decode(driver.execute_cdp_cmd("Page.printToPDF", {"printBackground": True, "preferCSSPageSize": True})["data"])
+
+
+def test_the_large_page_is_used_like_the_small_one(large: Run) -> None:
+    with browser() as driver:
+        from selenium.webdriver.common.by import By
+
+        open_page(driver, large)
+        script = driver.execute_script
+        laid_out = "return document.querySelectorAll('.summary:not([hidden]) tbody tr').length"
+        counts = {row["state_county"]: row["occ_count"] for row in large.rows("county_counts") if row["county_geoid"]}
+        assert script(laid_out) == 100 and len(counts) > 3_000
+        # A region whose row is not laid out is read out all the same, and its row is shown when it is chosen.
+        path = ".regions path[data-r='2500']"
+        script(f"document.querySelector(\"{path}\").dispatchEvent(new PointerEvent('pointerover', {{bubbles: true}}))")
+        readout = driver.find_element(By.CSS_SELECTOR, ".readout").text
+        (name,) = [name for name in counts if readout.startswith(name)]
+        assert f"records: {counts[name]:,}" in readout
+        search = driver.find_element(By.CSS_SELECTOR, ".summary:not([hidden]) input[type=search]")
+        search.send_keys("hawaii")
+        assert script(laid_out) == len([name for name in counts if "hawaii" in name.lower()]) > 0
+        search.clear()
+        search.send_keys(" ")
+        script("document.querySelectorAll('.summary:not([hidden]) th button')[4].click()")
+        cells = "return [...document.querySelectorAll('.summary:not([hidden]) tbody tr')].map(row => row.cells[4].textContent)"
+        assert script(cells) == [shown(count) for count in sorted(counts.values(), reverse=True)[:100]]
+        script(f"document.querySelector(\"{path}\").dispatchEvent(new MouseEvent('click', {{bubbles: true}}))")
+        assert script(laid_out) == len(counts)
+        assert errors(driver) == []
+
+
+def test_it_prints(real: Run, tmp_path: Path) -> None:
+    with browser() as driver:
+        open_page(driver, real)
+        pdf = printed(driver)
+        kept("report.pdf", tmp_path).write_bytes(pdf)
+        assert pdf.startswith(b"%PDF")
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+        hidden = "return ['nav', '.tools', '.more', '.readout'].flatMap(what => [...document.querySelectorAll(what)]).filter(found => found.offsetParent !== null).length"
+        assert driver.execute_script(hidden) == 0
+        rows = "return [...document.querySelectorAll('table.sortable')].map(table => [...table.tBodies[0].rows].filter(row => row.offsetParent !== null).length)"
+        assert max(driver.execute_script(rows)) <= 40
 
 
 def test_pointing_sorting_and_searching(real: Run) -> None:
@@ -343,9 +431,12 @@ def test_pointing_sorting_and_searching(real: Run) -> None:
             )
             return found
 
+        assert len(column(0)) == 100, "the first ones, until more are asked for"
         script("document.querySelectorAll('.summary:not([hidden]) th button')[0].click()")
+        assert column(0) == sorted(column(0)) and len(column(0)) == 100
+        script("document.querySelector('.summary:not([hidden]) .more').click()")
         names = column(0)
-        assert names == sorted(names) and len(names) > 100
+        assert names == sorted(names) and len(names) == len([row for row in real.rows("county_counts") if row["county_geoid"]]) > 100
         script("document.querySelectorAll('.summary:not([hidden]) th button')[4].click()")
         counts = [int(text.replace(",", "")) for text in column(4)]
         assert counts == sorted(counts, reverse=True)
@@ -453,8 +544,14 @@ def test_the_workflow_writes_the_same(stack: Stack, real_data: Path, real: Run) 
     assert execution.output["summary"]["report"] == f"s3://{stack.bucket}/runs/run={run}/report.html"
     page = stack.get(f"runs/run={run}/report.html")
     assert page is not None
-    page_of = lambda html: Page(html).root.all("main")[0].text().split("What was run")[0]  # noqa: E731
-    body = lambda html: re.sub(r"\nChanges\n.*?(?=\nRegions\n)", "", page_of(html), flags=re.S)  # noqa: E731
+
+    def body(html: str) -> str:
+        """The page down to what was run, but for what depends on the runs that were published before."""
+        (main,) = Page(html).root.all("main")
+        (new,) = [section for section in main.all("section") if section.attributes.get("id") == "new"]
+        told = main.text().replace(new.text(), "").split("What was run")[0]
+        return re.sub(r"\nChanges\n.*?(?=\nRegions\n)", "", told, flags=re.S)
+
     assert "Changes" not in body(real.html) and "Regions" in body(real.html)
     assert body(page.decode()).replace(run, real.run) == body(real.html)
     assert f"Report: s3://{stack.bucket}/runs/run={run}/report.html" in stack.notifications().replace("\\n", "\n")

@@ -55,6 +55,8 @@ def same_tables(stack: Stack, run: str, out: Path, manifest: dict[str, Any]) -> 
     in_cloud = stack.document(run, "manifest.json")
     assert set(in_cloud["tables"]) == set(manifest["tables"])
     for name, table in manifest["tables"].items():
+        if name.endswith("_x_new_in_run"):
+            continue  # depends on what was published before
         rows = pq.read_table(sorted(out / file for file in table["files"]), partitioning=None)
         assert rows.equals(stack.table(name, run)), name
         if name not in ("annotated", "occurrences"):

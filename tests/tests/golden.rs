@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bisonflow_contract::document::{
     AwaitedApproval, Control, GbifDownload, HashedBytes, Landing, LandingCheckpoint, LandingRecords,
-    LayerCount, Ledger, LedgerRecords, Manifest, Part, Pin, Plan, Reference, RequestedDownload, RiisCounts,
-    Slice, Source, SourceKind, Subset, SubsetFailure, SubsetReport, Subsets, Table, Tally, TaxonKeyShapes,
-    UnfinishedUpload,
+    LayerCount, Ledger, LedgerRecords, Manifest, NewInRun, Part, Pin, Plan, Reference, RequestedDownload,
+    RiisCounts, Slice, Source, SourceKind, Subset, SubsetFailure, SubsetReport, Subsets, Table, Tally,
+    TaxonKeyShapes, UnfinishedUpload,
 };
 use bisonflow_contract::drift::{DatasetDrift, Drift, DriftLimits, DriftRow, Measure, Verdict};
 use bisonflow_contract::input::{
@@ -320,6 +320,7 @@ fn messages() -> Vec<Example> {
                 drift: drift().sentence(),
                 hold: true,
                 root: "s3://bison-data".into(),
+                new_in_run: "county: not compared, because no other run is published".into(),
                 report: format!("s3://bison-data/runs/run={}/report.html", run_id()),
                 manifest: format!("s3://bison-data/runs/run={}/manifest.json", run_id()),
                 annotated_location: format!("s3://bison-data/annotated/run={}/", run_id()),
@@ -491,6 +492,24 @@ fn documents() -> Vec<Example> {
                         files: vec![format!("annotated/run={}/part-00000.parquet", run_id())],
                     },
                 )]),
+                new_in_run: BTreeMap::from([
+                    (
+                        "county".into(),
+                        NewInRun::Compared {
+                            with: "gbif-0005000-230918134249559".parse().expect("a run id"),
+                            pairs: 3,
+                            nonnative: 1,
+                            notable: 1,
+                            first: vec![
+                                "Bromus tectorum in KS Douglas County (invasive): 2025-05-01, gbifid 1234".into(),
+                            ],
+                        },
+                    ),
+                    (
+                        "state".into(),
+                        NewInRun::NotCompared { because: "no other run is published".into() },
+                    ),
+                ]),
                 notes: vec!["layer county is of 1:10M: demonstration geometry".into()],
             },
         ),

@@ -129,6 +129,7 @@ impl Workbench {
             row_group_records: self.plan.options().row_group_records() as usize,
             summaries: &self.summaries,
             counts_datasets: true,
+            finds_earliest: true,
             run_year: self.plan.run_year(),
         };
         let Done { out, tally, counts } = self.pool.install(|| {

@@ -85,6 +85,7 @@ pub fn one_pass(request: &OnePassRequest, handle: &Handle) -> Result<OnePassResu
         row_group_records: MAX_ROW_GROUP_RECORDS as usize,
         summaries: &summaries,
         counts_datasets: false,
+        finds_earliest: false,
         run_year: plan.run_year(),
     };
     let OnePass { done, read } =

@@ -147,6 +147,7 @@ async fn finish(step: &Step, plan: &Plan) {
         }))
         .unwrap(),
         tables: BTreeMap::new(),
+        new_in_run: BTreeMap::new(),
         notes: vec![],
     };
     let run = RunStore::new(&step.store, &plan.run_id);

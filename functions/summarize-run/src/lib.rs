@@ -7,7 +7,7 @@ use bisonflow_cloud::catalog::{Catalog, TableSpec, merge_table};
 use bisonflow_cloud::publish::Publisher;
 use bisonflow_cloud::summarize::{SummaryTable, finish, summarize};
 use bisonflow_cloud::{RunStore, Store};
-use bisonflow_contract::document::{AwaitedApproval, Ledger, Plan, SourceKind};
+use bisonflow_contract::document::{AwaitedApproval, Ledger, Manifest, Plan, SourceKind};
 use bisonflow_contract::drift::Drift;
 use bisonflow_contract::layout::{ANNOTATED, OCCURRENCES};
 use bisonflow_contract::summarize_run::{Action, Answer, Published, Request, Response};
@@ -81,9 +81,9 @@ impl<C: Catalog> SummarizeRun<C> {
 
     /// Summarizes a run whose subsets are all annotated and registers its partitions.
     async fn summarize(&self, run: &RunStore, plan: &Plan, now: Timestamp) -> Result<Response, StepError> {
-        if run.manifest().await?.is_some_and(|manifest| manifest.generation == plan.generation) {
+        if let Some(manifest) = run.manifest().await?.filter(|found| found.generation == plan.generation) {
             let drift = run.drift().await?.filter(|drift| drift.generation == plan.generation);
-            return Ok(self.response(run, run.ledger().await?, drift.as_ref()));
+            return Ok(self.response(run, run.ledger().await?, &manifest, drift.as_ref()));
         }
         let summary = summarize(&self.store, plan).await?;
         self.register(plan, &summary.tables).await?;
@@ -91,7 +91,7 @@ impl<C: Catalog> SummarizeRun<C> {
         delete_control_documents(run).await?;
         let limits = self.settings.limits;
         let finished = finish(&self.store, plan, &summary, notes, limits, now).await?;
-        Ok(self.response(run, summary.ledger, Some(&finished.drift)))
+        Ok(self.response(run, summary.ledger, &finished.manifest, Some(&finished.drift)))
     }
 
     async fn publish(&self, run: &RunStore, plan: &Plan, now: Timestamp) -> Result<Published, StepError> {
@@ -140,12 +140,20 @@ impl<C: Catalog> SummarizeRun<C> {
         Ok(Vec::new())
     }
 
-    fn response(&self, run: &RunStore, ledger: Ledger, drift: Option<&Drift>) -> Response {
+    fn response(
+        &self,
+        run: &RunStore,
+        ledger: Ledger,
+        manifest: &Manifest,
+        drift: Option<&Drift>,
+    ) -> Response {
+        let told: Vec<String> = manifest.new_in_run.iter().map(|(summary, new)| new.told(summary)).collect();
         let uri_of = |key: &str| run.store().uri_of(key);
         let csv = run.layout().csv("");
         let csv_folder = csv.rsplit_once('/').map_or("", |(folder, _)| folder);
         Response {
             ledger_line: ledger_line(&ledger),
+            new_in_run: told.join("\n"),
             drift: drift.map_or("Not compared, because drift.json is not there.".to_owned(), Drift::sentence),
             hold: self.settings.hold_for_approval && drift.is_some_and(Drift::is_held),
             root: run.store().uri().to_owned(),

@@ -65,11 +65,11 @@ async fn tables_and_partitions_are_registered_and_the_manifest_says_so() {
     {
         let state = step.catalog.state();
         // annotated, the five tables of a summary, the six of its matrix, and the two of the whole run.
-        assert_eq!(state.tables.len(), 14);
+        assert_eq!(state.tables.len(), 16);
         let counts = &state.tables["square_counts"];
         assert_eq!(counts.location, "s3://memory/summaries/square_counts/");
         assert!(counts.columns.iter().all(|column| !column.comment.is_empty()), "{counts:?}");
-        assert_eq!(state.partitions.len(), 14);
+        assert_eq!(state.partitions.len(), 16);
         for ((table, run), location) in &state.partitions {
             assert_eq!(run, plan.run_id.as_str());
             let folder = if table == "annotated" { "annotated".into() } else { format!("summaries/{table}") };
@@ -77,7 +77,7 @@ async fn tables_and_partitions_are_registered_and_the_manifest_says_so() {
         }
     }
     let manifest = RunStore::new(&store, &plan.run_id).manifest().await.unwrap().unwrap();
-    assert_eq!((manifest.generation, manifest.tables.len(), manifest.notes.len()), (1, 15, 0));
+    assert_eq!((manifest.generation, manifest.tables.len(), manifest.notes.len()), (1, 17, 0));
     for table in manifest.tables.values() {
         assert_eq!(keys(&store, &table.prefix).await, table.files);
     }
@@ -171,7 +171,7 @@ async fn a_run_is_published_once_it_is_finished_and_its_token_is_gone() {
 
     for _ in 0..2 {
         let published = step.handle(request(Action::Publish, &plan), plan.planned_at).await.unwrap();
-        assert_eq!(published, Answer::Published(Published { tables: 14, deleted_runs: 0 }));
+        assert_eq!(published, Answer::Published(Published { tables: 16, deleted_runs: 0 }));
     }
     assert!(keys(&store, &format!("runs/{RUN}/control/")).await.is_empty());
     let latest = step.catalog.state().tables["annotated_latest"].clone();

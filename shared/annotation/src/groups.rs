@@ -15,14 +15,16 @@ use bisonflow_region::SetId;
 use bisonflow_riis::{MatchedKey, Outcome};
 use bisonflow_summary::datasets::{DATASET_COUNTS, DatasetCounts};
 use bisonflow_summary::riis_matches::{Match, RIIS_MATCHES, RiisMatches};
-use bisonflow_summary::{Alike, PartialCounts, SummaryError, SummarySpec};
+use bisonflow_summary::{Alike, EarliestDated, PartialCounts, SummaryError, SummarySpec};
 use bytes::Bytes;
+use rayon::iter::{IntoParallelRefMutIterator, ParallelIterator};
 use rustc_hash::FxHashMap;
 
 use crate::counting::Groups;
+use crate::earliest::Regions;
 use crate::internal;
 use crate::regions::SetValues;
-use crate::session::Session;
+use crate::session::{Extras, Session};
 use crate::status;
 use crate::taxon;
 
@@ -31,23 +33,30 @@ pub(crate) struct Counts {
     summaries: PartialCounts,
     riis_matches: RiisMatches,
     datasets: Option<DatasetCounts>,
+    earliest: Vec<EarliestDated>,
 }
 
 impl Counts {
-    pub(crate) fn new(summaries: &[SummarySpec], run_year: i16, counts_datasets: bool) -> Counts {
+    pub(crate) fn new(summaries: &[SummarySpec], run_year: i16, extras: Extras) -> Counts {
+        let by_summary = summaries.iter().map(EarliestDated::new);
         Counts {
             summaries: PartialCounts::new(summaries, run_year),
             riis_matches: RiisMatches::new(),
-            datasets: counts_datasets.then(DatasetCounts::new),
+            datasets: extras.counts_datasets.then(DatasetCounts::new),
+            earliest: if extras.finds_earliest { by_summary.collect() } else { Vec::new() },
         }
     }
 
-    /// The Parquet file of each summary, of the matches in the register and of the datasets.
+    /// The Parquet file of each summary, of the matches in the register, of the datasets and of the earliest
+    /// records.
     pub(crate) fn finish(self) -> Result<BTreeMap<String, Bytes>, SummaryError> {
         let mut files = self.summaries.finish()?;
         files.insert(RIIS_MATCHES.to_owned(), self.riis_matches.to_parquet()?);
         if let Some(datasets) = &self.datasets {
             files.insert(DATASET_COUNTS.to_owned(), datasets.to_parquet()?);
+        }
+        for earliest in &self.earliest {
+            files.insert(earliest.partial_name(), earliest.to_parquet()?);
         }
         Ok(files)
     }
@@ -86,7 +95,8 @@ impl Session<'_> {
         drop(groups);
         let statuses: Vec<&str> =
             self.outcomes.all.iter().map(|outcome| outcome.assessment.as_str()).collect();
-        let numbered = counts.summaries.number(&self.places(&zones)?, &self.taxa_met()?, &statuses)?;
+        let places = self.places(&zones)?;
+        let numbered = counts.summaries.number(&places, &self.taxa_met()?, &statuses)?;
         counts.summaries.add_alike(&numbered, &alike);
         for (layer, sets) in annotator.layers.iter().zip(&annotator.zones.sets) {
             let mut count = LayerCount::default();
@@ -98,6 +108,13 @@ impl Session<'_> {
         }
         for ((taxon, outcome), records) in matches {
             self.add_match(&mut counts.riis_matches, taxon, outcome, records);
+        }
+        if let Some(earliest) = &self.earliest {
+            counts.earliest.par_iter_mut().try_for_each(|found| {
+                let regions = Regions::new(&places, found)?;
+                earliest.finish(&self.taxa, found, |zone| regions.of(rows[zone as usize] as usize));
+                Ok::<_, StepError>(())
+            })?;
         }
         if let (Some(datasets), Some(counts)) = (&self.datasets, &mut counts.datasets) {
             datasets.finish(counts);

@@ -10,6 +10,7 @@
 mod counting;
 mod datasets;
 mod distinct;
+mod earliest;
 mod groups;
 mod local_file;
 mod one_pass;

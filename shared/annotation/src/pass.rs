@@ -19,7 +19,7 @@ use rayon::prelude::*;
 
 use crate::Annotator;
 use crate::groups::Counts;
-use crate::session::{Annotated, Session};
+use crate::session::{Annotated, Extras, Session};
 
 /// Fewest records of a batch that are worth a thread of their own.
 const SHARE_RECORDS: usize = 1024;
@@ -34,6 +34,8 @@ pub struct Order<'a, W> {
     pub summaries: &'a [SummarySpec],
     /// Whether the records of each dataset are counted as well.
     pub counts_datasets: bool,
+    /// Whether the earliest record of each species in each region is found as well.
+    pub finds_earliest: bool,
     /// The last year that a record can have.
     pub run_year: i16,
 }
@@ -50,7 +52,7 @@ pub struct Pass<'a, W: Write + Send> {
     pub(crate) descriptions: Vec<ColumnDescPtr>,
     pub(crate) name: &'a str,
     summaries: &'a [SummarySpec],
-    pub(crate) counts_datasets: bool,
+    pub(crate) extras: Extras,
     pub(crate) run_year: i16,
 }
 
@@ -61,7 +63,7 @@ pub struct Done<W> {
     /// What became of the records.
     pub tally: Tally,
     /// The partial counts of each summary, of the matches in the register (`riis_matches`) and, if wanted, of the
-    /// datasets (`dataset_counts`), as Parquet files.
+    /// datasets (`dataset_counts`) and the earliest records (`<summary>.earliest_dated`), as Parquet files.
     pub counts: BTreeMap<String, Bytes>,
 }
 
@@ -75,7 +77,8 @@ impl<'a, W: Write + Send> Pass<'a, W> {
         columns: &SchemaRef,
         order: Order<'a, W>,
     ) -> Result<Self, StepError> {
-        let Order { out, row_group_records, summaries, counts_datasets, run_year } = order;
+        let Order { out, row_group_records, summaries, counts_datasets, finds_earliest, run_year } = order;
+        let extras = Extras { counts_datasets, finds_earliest };
         let (out, name) = out.unzip();
         let name = name.unwrap_or_default();
         let writer = out.map(|out| RecordWriter::new(out, annotator.schema(columns), row_group_records));
@@ -83,7 +86,7 @@ impl<'a, W: Write + Send> Pass<'a, W> {
         let descriptions = ArrowSchemaConverter::new().convert(&annotator.schema(columns));
         let descriptions = descriptions.map_err(|error| unwritten(name, &error))?.columns().to_vec();
         let sessions = (0..rayon::current_num_threads())
-            .map(|source| Session::new(annotator, source, run_year, counts_datasets, writer.is_some()));
+            .map(|source| Session::new(annotator, source, run_year, extras, writer.is_some()));
         Ok(Pass {
             annotator,
             sessions: sessions.collect(),
@@ -92,7 +95,7 @@ impl<'a, W: Write + Send> Pass<'a, W> {
             descriptions,
             name,
             summaries,
-            counts_datasets,
+            extras,
             run_year,
         })
     }
@@ -142,10 +145,10 @@ impl<'a, W: Write + Send> Pass<'a, W> {
     /// [`StepError::SourceUnavailable`] if the output cannot be written to, [`StepError::BadReferenceData`] if a
     /// summary asks for what no layer writes.
     pub fn finish(self) -> Result<Done<W>, StepError> {
-        let Pass { annotator, sessions, writer, name, summaries, counts_datasets, run_year, .. } = self;
+        let Pass { annotator, sessions, writer, name, summaries, extras, run_year, .. } = self;
         let out = writer.map(RecordWriter::finish).transpose().map_err(|error| unwritten(name, &error))?;
         let mut tally = annotator.empty_tally();
-        let mut counts = Counts::new(summaries, run_year, counts_datasets);
+        let mut counts = Counts::new(summaries, run_year, extras);
         for session in sessions {
             tally.add(&session.finish(&mut counts)?);
         }

@@ -22,8 +22,8 @@ use rayon::prelude::*;
 
 use crate::pass::Pass;
 use crate::record_file::{RecordFile, RowGroup, Source, side_by_side};
-use crate::session::NEEDED_COLUMNS;
-use crate::{datasets, internal};
+use crate::session::{Extras, NEEDED_COLUMNS};
+use crate::{datasets, earliest, internal};
 
 impl<W: Write + Send> Pass<'_, W> {
     /// Annotates a row group of a file; answers how many records it has. Those that are kept become a row group of
@@ -48,7 +48,7 @@ impl<W: Write + Send> Pass<'_, W> {
         }
         let failed = |error: &dyn std::fmt::Display| file.failed(error);
         let filters = settle(&self.annotator.filters, &group, &table).map_err(|error| failed(&error))?;
-        let needed = needed_columns(&filters, &group, &table, self.run_year, self.counts_datasets);
+        let needed = needed_columns(&filters, &group, &table, self.run_year, self.extras);
         let mut readers = needed
             .iter()
             .map(|columns| group.read(columns))
@@ -183,7 +183,7 @@ fn needed_columns<R: ChunkReader + 'static>(
     group: &RowGroup<'_, R>,
     table: &SchemaRef,
     run_year: i16,
-    counts_datasets: bool,
+    extras: Extras,
 ) -> Vec<Vec<(Source, bool)>> {
     let source = |name: &str| group.source(table.index_of(name).ok()?);
     let has_years = source("year").is_some_and(|source| match group.chunk(source).statistics() {
@@ -194,12 +194,15 @@ fn needed_columns<R: ChunkReader + 'static>(
         _ => false,
     });
     let mut names: Vec<&str> = NEEDED_COLUMNS.into_iter().chain(filters.columns()).collect();
-    if counts_datasets {
+    if extras.counts_datasets {
         names.extend(datasets::COLUMNS);
+    }
+    if extras.finds_earliest {
+        names.extend(earliest::COLUMNS);
     }
     names.sort_unstable();
     names.dedup();
-    names.retain(|&name| !(has_years && name == "eventdate"));
+    names.retain(|&name| extras.finds_earliest || !(has_years && name == "eventdate"));
     let columns = names.into_iter().filter_map(source);
     let mut columns: Vec<(i64, Source)> =
         columns.map(|source| (group.chunk(source).compressed_size(), source)).collect();

@@ -17,6 +17,7 @@ use bisonflow_summary::record_year;
 
 use crate::counting::{Groups, NO_YEAR};
 use crate::datasets::Datasets;
+use crate::earliest::Earliest;
 use crate::regions::SetValues;
 use crate::status::Outcomes;
 use crate::taxon::{self, Taxa};
@@ -48,11 +49,19 @@ pub(crate) struct Session<'a> {
     pub(crate) taxa: Taxa,
     pub(crate) outcomes: Outcomes<'a>,
     pub(crate) datasets: Option<Datasets>,
+    pub(crate) earliest: Option<Earliest>,
     /// `taxonkey species` of each taxon.
     key_species: Texts,
     key_species_codes: Vec<u32>,
     pub(crate) groups: Groups,
     pub(crate) tally: Tally,
+}
+
+/// What is found out beside the counts of the summaries.
+#[derive(Clone, Copy)]
+pub(crate) struct Extras {
+    pub(crate) counts_datasets: bool,
+    pub(crate) finds_earliest: bool,
 }
 
 /// The records of a batch that passed the filters.
@@ -73,7 +82,7 @@ impl<'a> Session<'a> {
         annotator: &'a Annotator,
         source: usize,
         run_year: i16,
-        counts_datasets: bool,
+        extras: Extras,
         is_written: bool,
     ) -> Self {
         Session {
@@ -83,7 +92,8 @@ impl<'a> Session<'a> {
             is_written,
             taxa: Taxa::new(taxon::COLUMNS),
             outcomes: Outcomes::default(),
-            datasets: counts_datasets.then(Datasets::new),
+            datasets: extras.counts_datasets.then(Datasets::new),
+            earliest: extras.finds_earliest.then(|| Earliest::new(run_year)),
             key_species: Texts::default(),
             key_species_codes: Vec::new(),
             groups: Groups::new(),
@@ -118,6 +128,9 @@ impl<'a> Session<'a> {
         let zones = self.locate(&kept)?;
         let mut taxa = Vec::with_capacity(kept.num_rows());
         self.taxa.number(&kept, &mut taxa)?;
+        if let Some(earliest) = &mut self.earliest {
+            earliest.add(&kept, &zones, &taxa, &self.taxa)?;
+        }
         if self.is_written {
             self.extend_key_species();
         }

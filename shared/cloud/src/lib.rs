@@ -5,6 +5,7 @@ pub mod aws;
 pub mod catalog;
 pub mod count;
 pub mod drift;
+mod earliest;
 pub mod executions;
 pub mod finished_run;
 pub mod fleet;

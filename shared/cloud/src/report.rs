@@ -6,14 +6,14 @@ use std::sync::Arc;
 use arrow::array::{Array, AsArray, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type};
 use bisonflow_contract::StepError;
-use bisonflow_contract::document::{Ledger, Manifest, Pin, Plan, RiisCounts, Table};
+use bisonflow_contract::document::{Ledger, Manifest, NewInRun, Pin, Plan, RiisCounts, Table};
 use bisonflow_contract::drift::Drift;
 use bisonflow_contract::layout::{ANNOTATED, OCCURRENCES, RunLayout};
 use bisonflow_occurrence::Filters;
 use bisonflow_region::{LayerConfig, LayersConfig, Overlap, SummaryConfig, outlines};
 use bisonflow_report::{
-    Backdrop, DatasetLicences, Diversity, FileLink, LayerNote, LicenceCount, Map, MapShape, RegionRow,
-    Register, Report, SpeciesRow, Summary, TopSpecies,
+    Backdrop, DatasetLicences, Diversity, FileLink, LayerNote, LicenceCount, Map, MapShape, NewSpeciesRow,
+    RegionRow, Register, Report, SpeciesRow, Summary, TopSpecies,
 };
 use bisonflow_summary::datasets::DATASET_COUNTS;
 use jiff::tz::TimeZone;
@@ -23,6 +23,8 @@ use crate::{RunStore, Store, reference, summarize};
 
 /// The longest file of a layer that is read to be drawn, in bytes.
 const MOST_DRAWN_BYTES: u64 = 64 * 1024 * 1024;
+/// How many species that are new in a region are on the page, for each summary.
+const MOST_NEW_SPECIES: usize = 100;
 /// How many species are named.
 const TOP_SPECIES: usize = 25;
 
@@ -291,8 +293,66 @@ async fn summary_of(
         is_list: layer.is_list(),
         regions,
         diversity,
+        new_in_run: new_in_run(made, name)?,
+        new_species: new_species(store, table("x_new_in_run")?, &summary.by).await?,
         map: shapes.map(layer, &summary.by).await?,
     })
+}
+
+fn new_in_run(made: &summarize::Summary, summary: &str) -> Result<NewInRun, StepError> {
+    let found = made.new_in_run.get(summary).cloned();
+    found.ok_or_else(|| StepError::Internal(format!("what is new in summary {summary} was not looked for")))
+}
+
+/// The first rows of a table of what is new.
+async fn new_species(store: &Store, table: &Table, by: &[String]) -> Result<Vec<NewSpeciesRow>, StepError> {
+    let key = by.first().map_or("", String::as_str);
+    let name = by.get(1).map_or(key, String::as_str);
+    let names = [
+        key,
+        name,
+        "specieskey",
+        "species",
+        "riis_assessment",
+        "eventdate",
+        "gbifid",
+        "basisofrecord",
+        "datasetkey",
+        "issue",
+    ];
+    let numbers = ["decimallatitude", "decimallongitude", "coordinateuncertaintyinmeters"];
+    let columns: Vec<&str> = names.into_iter().chain(numbers).chain(["recent"]).collect();
+    let mut found: Vec<NewSpeciesRow> = Vec::new();
+    for_each_batch(store, table, &columns, |rows| {
+        let of_texts = names.map(|name| texts(rows, name)).into_iter().collect::<Result<Vec<_>, _>>()?;
+        let double =
+            |name| column(rows, name)?.as_primitive_opt::<Float64Type>().ok_or_else(|| other_type(name));
+        let of_numbers = numbers.map(double).into_iter().collect::<Result<Vec<_>, _>>()?;
+        let recent = column(rows, "recent")?.as_boolean_opt().ok_or_else(|| other_type("recent"))?;
+        for row in 0..rows.num_rows().min(MOST_NEW_SPECIES - found.len()) {
+            let cell = |place: usize| text(of_texts[place], row).map(str::to_owned);
+            let number = |place: usize| of_numbers[place].is_valid(row).then(|| of_numbers[place].value(row));
+            let region = cell(0).unwrap_or_default();
+            found.push(NewSpeciesRow {
+                region_name: cell(1).unwrap_or_else(|| region.clone()),
+                region,
+                specieskey: cell(2).unwrap_or_default(),
+                species: cell(3),
+                riis_assessment: cell(4).unwrap_or_default(),
+                eventdate: cell(5),
+                gbifid: cell(6),
+                basisofrecord: cell(7),
+                datasetkey: cell(8),
+                issue: cell(9),
+                coordinates: [number(0), number(1)],
+                uncertainty_m: number(2),
+                recent: recent.value(row),
+            });
+        }
+        Ok(())
+    })
+    .await?;
+    Ok(found)
 }
 
 /// Species with their records, from the species list of the summary in which it is shortest, and counts each record

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bisonflow_contract::document::{
-    Landing, Ledger, Manifest, Part, Plan, SourceKind, SubsetReport, Subsets, Table, Tally,
+    Landing, Ledger, Manifest, NewInRun, Part, Plan, SourceKind, SubsetReport, Subsets, Table, Tally,
 };
 use bisonflow_contract::drift::{Drift, DriftLimits};
 use bisonflow_contract::layout::{ANNOTATED, OCCURRENCES};
@@ -11,6 +11,7 @@ use bisonflow_contract::publication::Comparability;
 use bisonflow_contract::{StepError, document};
 use bisonflow_region::{SigmaOf, SummaryConfig};
 use bisonflow_summary::datasets::{DATASET_COUNTS, DatasetCounts};
+use bisonflow_summary::earliest;
 use bisonflow_summary::riis_matches::{RIIS_MATCHES, RiisMatches};
 use bisonflow_summary::statistics::matrix_market::{self, Entries};
 use bisonflow_summary::statistics::tables::sigma_table;
@@ -24,7 +25,8 @@ use tracing::info;
 use crate::catalog::CatalogColumn;
 use crate::count::{PartStores, read_row_groups};
 use crate::drift::compare;
-use crate::publications::comparability;
+use crate::earliest::{NamesAndStatuses, write_earliest};
+use crate::publications::{baseline, comparability};
 use crate::report::write_report;
 use crate::{RunStore, Store, reference};
 
@@ -44,6 +46,8 @@ pub struct Summary {
     pub tables: Vec<SummaryTable>,
     /// With which runs it can be compared.
     pub comparability: Comparability,
+    /// By summary, what is new in the run.
+    pub new_in_run: BTreeMap<String, NewInRun>,
     /// What was asked for and could not be made, and why.
     pub notes: Vec<String>,
 }
@@ -83,6 +87,7 @@ pub async fn summarize(store: &Store, plan: &Plan) -> Result<Summary, StepError>
     let config = reference::layers_config(store, plan).await?;
     let comparability = comparability(plan, &landing, &config);
     let summaries = config.summaries;
+    let baseline = baseline(store, &plan.run_id, &comparability).await?;
     delete_leftovers(&run, &subsets, &summaries).await?;
 
     let reports = read_reports(&run, &subsets).await?;
@@ -102,9 +107,16 @@ pub async fn summarize(store: &Store, plan: &Plan) -> Result<Summary, StepError>
         annotated_rows,
     })?;
 
-    let (mut tables, mut notes) = (Vec::new(), Vec::new());
+    let (mut tables, mut notes, mut new_in_run) = (Vec::new(), Vec::new(), BTreeMap::new());
     for summary in &summaries {
-        tables.extend(write_tables(&run, summary, reports.len(), tally.annotated, &mut notes).await?);
+        let (counted, known) =
+            write_tables(&run, summary, reports.len(), tally.annotated, &mut notes).await?;
+        tables.extend(counted);
+        let spec = reference::summary_spec(summary);
+        let (found, new) =
+            write_earliest(&run, &spec, reports.len(), &known, &baseline, plan.run_year()).await?;
+        tables.extend(found);
+        new_in_run.insert(spec.name, new);
     }
     tables.push(write_matches(&run, reports.len(), &tally).await?);
     tables.push(write_datasets(&run, reports.len(), &tally).await?);
@@ -121,6 +133,7 @@ pub async fn summarize(store: &Store, plan: &Plan) -> Result<Summary, StepError>
         occurrences: occurrences(&run, &landing),
         tables,
         comparability,
+        new_in_run,
         notes,
     })
 }
@@ -161,6 +174,7 @@ pub async fn finish(
         reference: plan.reference.clone(),
         comparability: summary.comparability.clone(),
         tables,
+        new_in_run: summary.new_in_run.clone(),
         notes: summary.notes.iter().cloned().chain(notes).collect(),
     };
     if let Some(before) = run.manifest().await?
@@ -191,9 +205,13 @@ async fn delete_leftovers(
         current.insert(layout.subset_report(subset));
         let counted = summaries.iter().map(|summary| &*summary.name).chain([RIIS_MATCHES, DATASET_COUNTS]);
         current.extend(counted.map(|name| layout.partial(subset, name)));
+        let earliest = summaries.iter().map(|summary| earliest::partial_name(&summary.name));
+        current.extend(earliest.map(|name| layout.partial(subset, &name)));
     }
     let mut leftovers = Vec::new();
-    for folder in [layout.partition(ANNOTATED), layout.partials_folder()] {
+    current
+        .extend(summaries.iter().filter_map(|summary| Some(layout.seen(&summary.name, summary.by.first()?))));
+    for folder in [layout.partition(ANNOTATED), layout.partials_folder(), layout.seen_folder()] {
         let found = run.store().list(&folder).await?.into_iter().map(|meta| meta.location.to_string());
         leftovers.extend(found.filter(|key| !current.contains(key)));
     }
@@ -270,7 +288,7 @@ async fn write_tables(
     subsets: usize,
     annotated: u64,
     notes: &mut Vec<String>,
-) -> Result<Vec<SummaryTable>, StepError> {
+) -> Result<(Vec<SummaryTable>, NamesAndStatuses), StepError> {
     let spec = reference::summary_spec(summary);
     let mut merger = Merger::new(spec.clone());
     merge_partials(run, subsets, &spec.name, |partial| merger.add_partial(partial)).await?;
@@ -285,6 +303,7 @@ async fn write_tables(
     for rows in merged.species_list().batches() {
         matrix.add(&rows?)?;
     }
+    let known = NamesAndStatuses { names: merged.names(), statuses: merged.statuses() };
     drop(merged);
     drop(merger); // the matrix needs its memory
     let matrix = matrix.finish();
@@ -308,11 +327,11 @@ async fn write_tables(
         }
     }
     write_matrix(run, &matrix).await?;
-    Ok(written)
+    Ok((written, known))
 }
 
 /// Hands on what each subset counted under this name, in order.
-async fn merge_partials(
+pub(crate) async fn merge_partials(
     run: &RunStore,
     subsets: usize,
     name: &str,
@@ -359,7 +378,7 @@ async fn write_datasets(run: &RunStore, subsets: usize, tally: &Tally) -> Result
 }
 
 /// Writes a table as Parquet and as CSV.
-async fn write_table(
+pub(crate) async fn write_table(
     run: &RunStore,
     table: &bisonflow_summary::SummaryTable<'_>,
     description: &str,

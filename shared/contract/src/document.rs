@@ -530,8 +530,59 @@ pub struct Manifest {
     pub comparability: Comparability,
     /// The tables made, by name.
     pub tables: BTreeMap<String, Table>,
+    /// By summary, what no published run that this one can be compared with has seen before.
+    pub new_in_run: BTreeMap<String, NewInRun>,
     /// What a reader should know, such as a snapshot that is not registered.
     pub notes: Vec<String>,
+}
+
+/// What no published run that a run can be compared with has seen before in a summary: pairs of region and species, as
+/// rows of the table `<summary>_x_new_in_run`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum NewInRun {
+    /// Nothing can be said; the table is empty.
+    NotCompared {
+        /// Why, in one sentence without a full stop.
+        because: String,
+    },
+    /// What is new.
+    Compared {
+        /// The run that it was compared with.
+        with: RunId,
+        /// New pairs.
+        pairs: u64,
+        /// Those of them whose species is introduced, established, invasive or widespread invasive there.
+        nonnative: u64,
+        /// Those of all of them whose earliest record is recent and known to within 10 km.
+        notable: u64,
+        /// The first of the notable ones, a line each.
+        first: Vec<String>,
+    },
+}
+
+impl NewInRun {
+    /// What the notification says of a summary: of what is new, the recent records that are known to within 10 km.
+    ///
+    /// ```
+    /// use bisonflow_contract::document::NewInRun;
+    /// let because = "no other run is published".to_owned();
+    /// let told = NewInRun::NotCompared { because }.told("county");
+    /// assert_eq!(told, "county: not compared, because no other run is published");
+    /// ```
+    pub fn told(&self, summary: &str) -> String {
+        match self {
+            NewInRun::NotCompared { because } => format!("{summary}: not compared, because {because}"),
+            NewInRun::Compared { with, notable, first, .. } => {
+                let dots = if first.len() as u64 == *notable { "" } else { "\n  …" };
+                let lines: String = first.iter().map(|line| format!("\n  {line}")).collect();
+                format!(
+                    "{summary}: {notable} species new in a region since run {with}, recent and known to within 10 km\
+                     {lines}{dots}"
+                )
+            }
+        }
+    }
 }
 
 /// A table that a run made.

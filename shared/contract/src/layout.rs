@@ -134,6 +134,15 @@ impl RunLayout {
     pub fn partial(&self, subset: usize, summary: &str) -> String {
         self.run(&format!("partials/part-{subset:05}.{summary}.parquet"))
     }
+    /// The folder of what has been seen up to this run, with a trailing `/`.
+    pub fn seen_folder(&self) -> String {
+        self.run("seen/")
+    }
+    /// The pairs of region and species that this run or one before it has seen, for a summary whose regions have their
+    /// keys in this column.
+    pub fn seen(&self, summary: &str, key: &str) -> String {
+        self.run(&format!("seen/{summary}.{key}.parquet"))
+    }
     /// The report of a finished subset; written last, so it marks the subset as finished.
     pub fn subset_report(&self, subset: usize) -> String {
         self.run(&format!("partials/part-{subset:05}.json"))

@@ -73,6 +73,8 @@ pub struct Response {
     pub hold: bool,
     /// Where all of it is: `s3://BUCKET`.
     pub root: String,
+    /// What is newly published for a region (not necessarily newly arrived), a few lines.
+    pub new_in_run: String,
     /// Where the report is: `s3://…`.
     pub report: String,
     /// Where the manifest is: `s3://…`.

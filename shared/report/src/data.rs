@@ -1,6 +1,6 @@
 //! What the page tells.
 
-use bisonflow_contract::document::{Ledger, RiisCounts};
+use bisonflow_contract::document::{Ledger, NewInRun, RiisCounts};
 use bisonflow_contract::drift::Drift;
 
 use crate::projection::Point;
@@ -83,8 +83,43 @@ pub struct Summary {
     pub regions: Vec<RegionRow>,
     /// The statistics of its site × species matrix: of the table `<name>_diversity`.
     pub diversity: Vec<Diversity>,
+    /// What is new in the run.
+    pub new_in_run: NewInRun,
+    /// The first rows of the table `<name>_x_new_in_run`.
+    pub new_species: Vec<NewSpeciesRow>,
     /// Its map.
     pub map: Map,
+}
+
+/// A species that is new in a region, and the earliest record of it there.
+#[derive(Clone, Debug, Default)]
+pub struct NewSpeciesRow {
+    /// The key of the region.
+    pub region: String,
+    /// What the region is called: its first label, else its key.
+    pub region_name: String,
+    /// The key of the species.
+    pub specieskey: String,
+    /// Its name.
+    pub species: Option<String>,
+    /// Its most severe status in the region.
+    pub riis_assessment: String,
+    /// Whether the record is of the run's year or the two before.
+    pub recent: bool,
+    /// `eventdate` of the record.
+    pub eventdate: Option<String>,
+    /// `gbifid` of the record.
+    pub gbifid: Option<String>,
+    /// `decimallatitude` and `decimallongitude`, degrees.
+    pub coordinates: [Option<f64>; 2],
+    /// `coordinateuncertaintyinmeters`.
+    pub uncertainty_m: Option<f64>,
+    /// `basisofrecord` of the record.
+    pub basisofrecord: Option<String>,
+    /// `datasetkey` of the record.
+    pub datasetkey: Option<String>,
+    /// `issue` of the record.
+    pub issue: Option<String>,
 }
 
 /// A region, of the tables `<name>_counts`, `<name>_riis_summary` and `<name>_x_riis_counts`.

@@ -18,6 +18,6 @@ mod scale;
 mod shape;
 
 pub use data::{
-    Backdrop, DatasetLicences, Diversity, FileLink, LayerNote, LicenceCount, Map, MapShape, RegionRow,
-    Register, Report, SpeciesRow, Summary, TopSpecies,
+    Backdrop, DatasetLicences, Diversity, FileLink, LayerNote, LicenceCount, Map, MapShape, NewSpeciesRow,
+    RegionRow, Register, Report, SpeciesRow, Summary, TopSpecies,
 };

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use askama::Template;
-use bisonflow_contract::document::{LayerCount, RiisCounts, SourceKind};
+use bisonflow_contract::document::{LayerCount, NewInRun, RiisCounts, SourceKind};
 use bisonflow_contract::drift::DriftRow;
 use sha2::{Digest, Sha256};
 
-use crate::data::{DatasetLicences, RegionRow, Report, SpeciesRow, Summary};
+use crate::data::{DatasetLicences, NewSpeciesRow, RegionRow, Report, SpeciesRow, Summary};
 use crate::flow;
 use crate::map::{Drawn, draw};
 use crate::markup::{Markup, count, escape, figure, percentage, statistic};
@@ -261,6 +261,36 @@ impl<'a> SummaryView<'a> {
         [name].into_iter().chain(key).chain(by.iter().skip(2)).map(String::as_str).collect()
     }
 
+    /// Why it is not known what is new.
+    fn not_compared(&self) -> Option<&'a str> {
+        match &self.summary.new_in_run {
+            NewInRun::NotCompared { because } => Some(because),
+            NewInRun::Compared { .. } => None,
+        }
+    }
+
+    /// What is new: the run that it was compared with, and new pairs, nonnative and notable ones.
+    fn compared(&self) -> Option<(&'a str, Markup, Markup, Markup)> {
+        let NewInRun::Compared { with, pairs, nonnative, notable, .. } = &self.summary.new_in_run else {
+            return None;
+        };
+        let count = |field: &str, value: u64| {
+            figure(value, &format!("manifest:new_in_run.{}.compared.{field}", self.summary.name))
+        };
+        Some((
+            with.as_str(),
+            count("pairs", *pairs),
+            count("nonnative", *nonnative),
+            count("notable", *notable),
+        ))
+    }
+
+    /// Whether the table of what is new has more rows than the page.
+    fn has_more_new(&self) -> bool {
+        let shown = self.summary.new_species.len() as u64;
+        matches!(&self.summary.new_in_run, NewInRun::Compared { pairs, .. } if *pairs > shown)
+    }
+
     /// The statistics: column, what it is, value.
     fn diversity(&self) -> Vec<(&'a str, &'a str, String)> {
         let one = |one: &'a crate::data::Diversity| (&*one.column, &*one.comment, statistic(one.value));
@@ -308,6 +338,11 @@ fn statuses(riis: &RiisCounts) -> Vec<(&'static str, &'static str, Markup)> {
         .into_iter()
         .map(|(name, meaning, records)| (name, meaning, figure(records, &format!("ledger:riis.{name}"))))
         .collect()
+}
+
+/// A text, or a dash for none.
+fn or_dash(text: &Option<String>) -> &str {
+    text.as_deref().unwrap_or("–")
 }
 
 /// Counts of a state by status, as text.
@@ -370,6 +405,25 @@ impl DatasetLicences {
         let is = |license: &Option<String>| license.as_ref().is_some_and(|text| text.contains("NC"));
         let records = self.licences.iter().filter(|one| is(&one.license)).map(|one| one.annotated).sum();
         self.share(&records)
+    }
+}
+
+impl NewSpeciesRow {
+    /// Where GBIF shows the record.
+    fn href(&self) -> Option<String> {
+        let gbifid = self.gbifid.as_ref().filter(|id| id.bytes().all(|byte| byte.is_ascii_digit()));
+        gbifid.map(|gbifid| format!("https://www.gbif.org/occurrence/{gbifid}"))
+    }
+
+    /// Latitude and longitude, in degrees.
+    fn place(&self) -> String {
+        let [latitude, longitude] = self.coordinates.map(|degrees| degrees.unwrap_or(f64::NAN));
+        format!("{latitude}, {longitude}")
+    }
+
+    /// The uncertainty in metres.
+    fn metres(&self) -> String {
+        self.uncertainty_m.map_or("–".to_owned(), |metres| metres.to_string())
     }
 }
 

@@ -8,9 +8,34 @@
   };
   const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
 
-  // Tables: a button in every heading sorts, nothing goes last either way.
+  // Tables: of long ones the first rows only are laid out, as thousands make a page slow for everybody who reads it.
+  const MOST_ROWS = 100;
+  const layouts = new Map();
   for (const table of all("table.sortable")) {
     const body = table.tBodies[0];
+    const layout = { rows: [...body.rows], most: MOST_ROWS, matches: () => true };
+    const more = document.createElement("button");
+    more.type = "button";
+    more.className = "more";
+    more.addEventListener("click", () => layout.all());
+    table.closest(".scroll").after(more);
+    layout.lay = () => {
+      const found = layout.rows.filter(layout.matches);
+      body.replaceChildren(...found.slice(0, layout.most));
+      more.hidden = found.length <= layout.most;
+      more.textContent = `Show all ${found.length} rows, not the first ${layout.most} only`;
+      return found.length;
+    };
+    layout.all = () => {
+      layout.most = Infinity;
+      layout.lay();
+    };
+    layout.lay();
+    layouts.set(table, layout);
+  }
+
+  // A button in every heading sorts, nothing goes last either way.
+  for (const [table, layout] of layouts) {
     const headings = all("thead th", table);
     headings.forEach((heading, column) => {
       if (heading.classList.contains("nosort")) return;
@@ -24,7 +49,7 @@
         const descending = before ? before === "ascending" : isNumber;
         headings.forEach((other) => other.removeAttribute("aria-sort"));
         heading.setAttribute("aria-sort", descending ? "descending" : "ascending");
-        const rows = [...body.rows].map((row) => {
+        const rows = layout.rows.map((row) => {
           const text = row.cells[column].textContent.trim();
           return { row, value: isNumber ? number(text) : text || null };
         });
@@ -33,7 +58,8 @@
           const order = isNumber ? a.value - b.value : collator.compare(a.value, b.value);
           return descending ? -order : order;
         });
-        body.append(...rows.map(({ row }) => row));
+        layout.rows = rows.map(({ row }) => row);
+        layout.lay();
       });
     });
   }
@@ -41,20 +67,19 @@
   const sections = all("section.summary");
   for (const section of sections) {
     const table = section.querySelector("table");
-    const rows = [...table.tBodies[0].rows];
+    const layout = layouts.get(table);
+    const rows = [...layout.rows]; // as the map knows them
 
     const search = section.querySelector(".search");
     const [input, told] = [search.querySelector("input"), search.querySelector("output")];
     const fold = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
-    const texts = rows.map((row) => fold([...row.cells].filter((cell) => !cell.classList.contains("n")).map((cell) => cell.textContent).join(" ")));
+    const named = (row) => [...row.cells].filter((cell) => !cell.classList.contains("n"));
+    const texts = new Map(rows.map((row) => [row, fold(named(row).map((cell) => cell.textContent).join(" "))]));
     search.hidden = false;
     input.addEventListener("input", () => {
       const words = fold(input.value).split(/\s+/).filter(Boolean);
-      let found = 0;
-      rows.forEach((row, place) => {
-        row.hidden = !words.every((word) => texts[place].includes(word));
-        found += !row.hidden;
-      });
+      layout.matches = (row) => words.every((word) => texts.get(row).includes(word));
+      const found = layout.lay();
       told.textContent = words.length ? `${found} of ${rows.length} rows` : "";
     });
 
@@ -90,6 +115,7 @@
     map.addEventListener("click", (event) => {
       if (!event.target.dataset.r) return;
       const row = rows[event.target.dataset.r];
+      if (!row.isConnected) layout.all();
       const box = section.querySelector(".tall");
       box.scrollTop = row.offsetTop - box.clientHeight / 2;
     });

@@ -4,11 +4,11 @@
 
 use std::sync::Arc;
 
-use bisonflow_contract::document::Ledger;
+use bisonflow_contract::document::{Ledger, NewInRun};
 use bisonflow_contract::drift::{DatasetDrift, Drift, DriftLimits, DriftRow, Measure, Verdict};
 use bisonflow_report::{
-    Diversity, FileLink, LayerNote, Map, MapShape, RegionRow, Register, Report, SpeciesRow, Summary,
-    TopSpecies,
+    Diversity, FileLink, LayerNote, Map, MapShape, NewSpeciesRow, RegionRow, Register, Report, SpeciesRow,
+    Summary, TopSpecies,
 };
 
 const LEDGER: &str = include_str!("../../../tests/golden/ledger.json");
@@ -81,6 +81,23 @@ fn report() -> Report {
                 region(Some(HOSTILE), HOSTILE, 123_456, None),
                 region(None, "", 7, None),
             ],
+            new_in_run: NewInRun::Compared {
+                with: "gbif-0".parse().unwrap(),
+                pairs: 2,
+                nonnative: 1,
+                notable: 1,
+                first: Vec::new(),
+            },
+            new_species: vec![NewSpeciesRow {
+                region: "20001".into(),
+                region_name: HOSTILE.into(),
+                specieskey: "7".into(),
+                species: Some(HOSTILE.into()),
+                riis_assessment: "invasive".into(),
+                gbifid: Some("1\" onclick=\"".into()),
+                issue: Some(HOSTILE.into()),
+                ..NewSpeciesRow::default()
+            }],
             diversity: vec![Diversity { column: "c_score".into(), comment: HOSTILE.into(), value: None }],
             map: Map::Of {
                 shapes: vec![
@@ -129,6 +146,23 @@ fn a_region_is_drawn_by_what_is_known_of_it() {
     assert!(path("class=\"cn\" data-c=\"nnn\""), "no records");
     assert_eq!(page.matches("data-c=\"").count(), 3, "what has no key is not drawn");
     assert!(page.contains("data-from=\"county_counts:outside.occ_count\">7</data> records lie in no region"));
+}
+
+#[test]
+fn what_is_new_is_told_or_why_it_is_not_known() {
+    let page = report().page();
+    assert!(page.contains("Newly published for this region (not necessarily newly arrived)"));
+    assert!(page.contains("Compared with run <span data-text>gbif-0</span>"));
+    assert!(
+        page.contains("<td>1&#34; onclick=") || page.contains("<td>1&quot; onclick="),
+        "a gbifid that is none is no link"
+    );
+    assert!(page.contains("csv/county_x_new_in_run.csv"), "the second row is not on the page");
+    let mut report = report();
+    let because = "no other run is published".to_owned();
+    report.summaries[0].new_in_run = NewInRun::NotCompared { because };
+    report.summaries[0].new_species.clear();
+    assert!(report.page().contains("Not compared, because no other run is published."));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Tables as bytes.
 
 use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type};
+use arrow::datatypes::{DataType, Date32Type, Float64Type, Int32Type, Int64Type};
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
@@ -11,7 +11,7 @@ use parquet::file::properties::WriterProperties;
 use crate::SummaryError;
 
 /// Who the files say wrote them, in the form that readers parse.
-const CREATED_BY: &str = concat!("bisonflow version ", env!("CARGO_PKG_VERSION"));
+pub(crate) const CREATED_BY: &str = concat!("bisonflow version ", env!("CARGO_PKG_VERSION"));
 
 /// A batch as a Parquet file, compressed with zstd: the same bytes for the same batch.
 ///
@@ -40,7 +40,7 @@ type Push<'a> = Box<dyn Fn(usize, &mut String) + 'a>;
 /// it is.
 ///
 /// # Errors
-/// [`SummaryError::ColumnType`] for a column that is neither text, Int32, Int64 nor Float64.
+/// [`SummaryError::ColumnType`] for a column that is neither text, Int32, Int64, Float64, Date32 nor Boolean.
 pub fn to_csv(batch: &RecordBatch) -> Result<Vec<u8>, SummaryError> {
     let schema = batch.schema();
     let mut columns: Vec<Push<'_>> = Vec::new();
@@ -67,10 +67,20 @@ pub fn to_csv(batch: &RecordBatch) -> Result<Vec<u8>, SummaryError> {
                 let column = column.as_primitive::<Float64Type>();
                 Box::new(|row, csv| csv.push_str(&column.value(row).to_string()))
             }
+            DataType::Date32 => {
+                let column = column.as_primitive::<Date32Type>();
+                Box::new(|row, csv| {
+                    csv.extend(column.value_as_date(row).map(|day| day.to_string()));
+                })
+            }
+            DataType::Boolean => {
+                let column = column.as_boolean();
+                Box::new(|row, csv| csv.push_str(if column.value(row) { "true" } else { "false" }))
+            }
             found => {
                 return Err(SummaryError::ColumnType {
                     column: field.name().clone(),
-                    expected: "text, Int32, Int64 or Float64",
+                    expected: "text, Int32, Int64, Float64, Date32 or Boolean",
                     found: found.to_string(),
                 });
             }

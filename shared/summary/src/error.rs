@@ -102,6 +102,12 @@ pub enum SummaryError {
         /// How many are allowed.
         allowed: usize,
     },
+    /// What earlier runs have seen is not as a run writes it.
+    #[error("the list of species that were seen by earlier runs: {why}; delete it to begin a new one")]
+    Seen {
+        /// What is wrong.
+        why: String,
+    },
     /// A document belongs to another run.
     #[error("landing.json is of run {found}, expected {expected}")]
     OtherRun {
@@ -133,6 +139,7 @@ impl From<SummaryError> for StepError {
             | SummaryError::ListLengths { .. }
             | SummaryError::Partial { .. }
             | SummaryError::Matrix { .. }
+            | SummaryError::Seen { .. }
             | SummaryError::Arrow(_)
             | SummaryError::Parquet(_) => StepError::Internal(sentence),
         }

@@ -5,8 +5,9 @@ use bisonflow_contract::input::Options;
 use bisonflow_contract::{Checklist, RunId};
 
 use crate::datasets::DatasetRows;
+use crate::earliest::{self, EarliestDated};
 use crate::riis_matches::MatchRows;
-use crate::{Merged, SummaryError};
+use crate::{Merged, Statuses, SummaryError};
 
 /// What a ledger is made of.
 #[derive(Clone, Debug)]
@@ -107,6 +108,20 @@ pub fn check_datasets(tally: &Tally, rows: &DatasetRows) -> Result<(), SummaryEr
     let (read, annotated) = rows.records();
     equal("the records of the subsets", tally.records, "the sum of read in dataset_counts", read)?;
     equal("annotated", tally.annotated, "the sum of annotated in dataset_counts", annotated)
+}
+
+/// Checks that each species of each region has its evidence, and no other.
+///
+/// # Errors
+/// [`SummaryError::CountMismatch`], which names the summary.
+pub fn check_earliest(
+    summary: &str,
+    statuses: &Statuses,
+    earliest: &EarliestDated,
+) -> Result<(), SummaryError> {
+    let right = format!("the rows of {}", earliest::table_name(summary));
+    let left = format!("the regions and species of {summary}_x_species_list");
+    equal(&left, statuses.len() as u64, &right, earliest.len() as u64)
 }
 
 /// Checks the matches in the register against what became of all records.

@@ -8,8 +8,10 @@
 
 pub mod counts;
 pub mod datasets;
+pub mod earliest;
 pub mod encode;
 pub mod error;
+pub mod evidence;
 pub mod ledger;
 pub mod merge;
 pub mod riis_matches;
@@ -20,18 +22,23 @@ mod assessment;
 mod files;
 mod groups;
 mod intern;
+mod names;
+pub mod new_in_run;
 mod partial;
 mod table;
 mod tables;
 mod year;
 
 pub use counts::{Alike, Numbered, PartialCounts};
+pub use earliest::EarliestDated;
 pub use encode::{to_csv, to_parquet};
 pub use error::SummaryError;
-pub use ledger::{Closing, check_datasets, check_matches, check_tables, close, ledger_line};
+pub use evidence::{Evidence, EvidenceList, EvidenceOrder};
+pub use ledger::{Closing, check_datasets, check_earliest, check_matches, check_tables, close, ledger_line};
 pub use merge::Merger;
+pub use names::Names;
 pub use partial::RecordCount;
 pub use spec::SummarySpec;
 pub use table::{GlueType, SummaryColumn, SummaryTable};
-pub use tables::Merged;
-pub use year::record_year;
+pub use tables::{Merged, Statuses};
+pub use year::{EventStart, record_year};

@@ -36,6 +36,17 @@ const TAKEN: &[&str] = &[
     "phi_average_proportional",
     "beta",
     "row",
+    "event_start",
+    "gbifid",
+    "eventdate",
+    "year",
+    "decimallatitude",
+    "decimallongitude",
+    "coordinateuncertaintyinmeters",
+    "datasetkey",
+    "basisofrecord",
+    "issue",
+    "recent",
     "run", // the partition key
 ];
 

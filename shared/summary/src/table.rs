@@ -3,7 +3,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray};
+use arrow::array::{
+    ArrayRef, BooleanArray, Date32Array, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
+};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use crate::SummaryError;
@@ -42,8 +44,12 @@ pub enum GlueType {
     Bigint,
     /// A year.
     Int,
-    /// A percentage, a quotient.
+    /// A measure, a percentage, a quotient.
     Double,
+    /// A day.
+    Date,
+    /// Whether something holds.
+    Boolean,
 }
 
 impl GlueType {
@@ -54,6 +60,8 @@ impl GlueType {
             GlueType::Bigint => "bigint",
             GlueType::Int => "int",
             GlueType::Double => "double",
+            GlueType::Date => "date",
+            GlueType::Boolean => "boolean",
         }
     }
 }
@@ -67,6 +75,8 @@ enum Cells<'a> {
     Bigint(Cell<'a, i64>),
     Int(Cell<'a, Option<i32>>),
     Double(Cell<'a, Option<f64>>),
+    Date(Cell<'a, Option<i32>>),
+    Boolean(Cell<'a, bool>),
 }
 
 impl Cells<'_> {
@@ -76,6 +86,8 @@ impl Cells<'_> {
             Cells::Bigint(cell) => Arc::new(rows.map(cell).collect::<Int64Array>()),
             Cells::Int(cell) => Arc::new(rows.map(cell).collect::<Int32Array>()),
             Cells::Double(cell) => Arc::new(rows.map(cell).collect::<Float64Array>()),
+            Cells::Date(cell) => Arc::new(rows.map(cell).collect::<Date32Array>()),
+            Cells::Boolean(cell) => Arc::new(BooleanArray::from(rows.map(cell).collect::<Vec<_>>())),
         }
     }
 }
@@ -99,6 +111,8 @@ impl<'a> SummaryTable<'a> {
                 GlueType::Bigint => (DataType::Int64, false),
                 GlueType::Int => (DataType::Int32, true),
                 GlueType::Double => (DataType::Float64, true),
+                GlueType::Date => (DataType::Date32, true),
+                GlueType::Boolean => (DataType::Boolean, false),
             };
             Field::new(&column.name, data_type, nullable)
         };
@@ -128,7 +142,7 @@ impl<'a> SummaryTable<'a> {
         let place = self.columns.iter().position(|found| found.name == column)?;
         match &self.cells[place] {
             Cells::Bigint(cell) => Some((0..self.rows).map(cell).fold(0, i64::saturating_add)),
-            Cells::Text(_) | Cells::Int(_) | Cells::Double(_) => None,
+            _ => None,
         }
     }
 
@@ -162,7 +176,27 @@ impl<'a> SummaryTable<'a> {
         self.push(name, comment, GlueType::Int, Cells::Int(Box::new(cell)));
     }
 
-    /// Appends a column of quotients.
+    /// Appends a column of days since 1970-01-01.
+    pub(crate) fn date(
+        &mut self,
+        name: &str,
+        comment: &str,
+        cell: impl Fn(usize) -> Option<i32> + Send + Sync + 'a,
+    ) {
+        self.push(name, comment, GlueType::Date, Cells::Date(Box::new(cell)));
+    }
+
+    /// Appends a column that says whether something holds.
+    pub(crate) fn boolean(
+        &mut self,
+        name: &str,
+        comment: &str,
+        cell: impl Fn(usize) -> bool + Send + Sync + 'a,
+    ) {
+        self.push(name, comment, GlueType::Boolean, Cells::Boolean(Box::new(cell)));
+    }
+
+    /// Appends a column of measures or quotients.
     pub(crate) fn double(
         &mut self,
         name: &str,

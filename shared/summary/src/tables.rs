@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 use crate::assessment::{Assessment, Group};
 use crate::intern::{NONE, Sorted};
 use crate::partial::Count;
-use crate::{SummarySpec, SummaryTable};
+use crate::{Names, SummarySpec, SummaryTable};
 
 /// The counts of a key, an item (species or taxon) and a status. Texts are numbers: ids, and in the tables ranks.
 #[derive(Clone, Copy)]
@@ -125,6 +125,28 @@ impl<'a> Merged<'a> {
         self.list_table(name, &self.rollups.species, ListOf::Species)
     }
 
+    /// What the regions and the species are called.
+    pub fn names(&self) -> Names {
+        let Rollups { texts, species, places, species_names, .. } = &self.rollups;
+        let mut names = Names::default();
+        for row in species {
+            if let Some(key) = texts.text(row.key) {
+                names.add_place(key, places.iter().map(|labels| self.label(labels, row.key)));
+            }
+            if let Some(key) = texts.text(row.item) {
+                names.add_species(key, self.label(species_names, row.item));
+            }
+        }
+        names
+    }
+
+    /// The most severe status of each species in each region, in the order of `<name>_x_earliest_dated`.
+    pub fn statuses(&self) -> Statuses {
+        let pairs = self.rollups.species.chunk_by(|a, b| (a.key, a.item) == (b.key, b.item));
+        let pairs = pairs.filter(|rows| rows[0].key != NONE && rows[0].item != NONE);
+        Statuses(pairs.map(most_severe).collect())
+    }
+
     fn counts_table<'t>(&'t self, name: String, rows: &'t [CountRow], by_status: bool) -> SummaryTable<'t> {
         let mut table = SummaryTable::new(name, rows.len());
         self.places(&mut table, |row| rows[row].key);
@@ -175,15 +197,19 @@ impl<'a> Merged<'a> {
         let rows = &self.riis;
         let mut table = SummaryTable::new(name, rows.len());
         self.places(&mut table, |row| rows[row].key);
-        let figures: [Figure<Statuses, i64>; 4] = [
+        let figures: [Figure<StatusCounts, i64>; 4] = [
             ("introduced", "introduced or established", |s| s.introduced),
             ("invasive", "invasive or widespread invasive", |s| s.invasive),
-            ("nonnative", "introduced, established, invasive or widespread invasive", Statuses::nonnative),
+            (
+                "nonnative",
+                "introduced, established, invasive or widespread invasive",
+                StatusCounts::nonnative,
+            ),
             ("not_listed", "not in the register for this region; that does not mean native", |s| {
                 s.not_listed
             }),
         ];
-        let of_what: [Figure<RiisRow, Statuses>; 2] = [
+        let of_what: [Figure<RiisRow, StatusCounts>; 2] = [
             ("species", "Species, by their most severe status in the region,", |row| row.species),
             ("occ", "Occurrences", |row| row.occ),
         ];
@@ -239,6 +265,33 @@ fn assessment<'t>(
 enum ListOf {
     Species,
     Taxa,
+}
+
+/// Statuses of pairs of region and species: of each the most severe one that the species has in the region.
+#[derive(Debug)]
+pub struct Statuses(Vec<Assessment>);
+
+impl Statuses {
+    /// How many pairs there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn of(&self, pair: usize) -> Assessment {
+        self.0[pair]
+    }
+}
+
+/// The most severe status of rows of one key and item; of two alike, the first by the bytes of its name.
+fn most_severe(rows: &[Row]) -> Assessment {
+    let statuses = rows.iter().map(|row| row.assessment);
+    let worst = statuses.min_by_key(|assessment| (std::cmp::Reverse(assessment.severity()), *assessment));
+    worst.expect("a chunk has a row")
 }
 
 /// A name, what it means, and how to get it.
@@ -299,13 +352,13 @@ fn distinct(rows: &[Row]) -> i64 {
 
 /// How many of something have which status.
 #[derive(Clone, Copy, Default)]
-struct Statuses {
+struct StatusCounts {
     introduced: i64,
     invasive: i64,
     not_listed: i64,
 }
 
-impl Statuses {
+impl StatusCounts {
     fn add(&mut self, assessment: Assessment, count: i64) {
         match assessment.group() {
             Group::Introduced => self.introduced += count,
@@ -331,18 +384,18 @@ impl Statuses {
 
 struct RiisRow {
     key: u32,
-    species: Statuses,
-    occ: Statuses,
+    species: StatusCounts,
+    occ: StatusCounts,
 }
 
 fn riis_row(rows: &[Row]) -> RiisRow {
-    let mut riis = RiisRow { key: rows[0].key, species: Statuses::default(), occ: Statuses::default() };
+    let mut riis =
+        RiisRow { key: rows[0].key, species: StatusCounts::default(), occ: StatusCounts::default() };
     for row in rows {
         riis.occ.add(row.assessment, row.occ);
     }
     for rows in rows.chunk_by(|a, b| a.item == b.item).filter(|rows| rows[0].item != NONE) {
-        let worst = rows.iter().map(|row| row.assessment).max_by_key(|assessment| assessment.severity());
-        riis.species.add(worst.expect("a chunk has a row"), 1);
+        riis.species.add(most_severe(rows), 1);
     }
     riis
 }

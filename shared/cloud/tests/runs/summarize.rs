@@ -48,6 +48,8 @@ async fn the_ledger_is_closed_and_the_tables_are_written() {
             "square_species_statistics",
             "square_diversity",
             "square_matrix",
+            "square_x_earliest_dated",
+            "square_x_new_in_run",
             "riis_matches",
             "dataset_counts"
         ]
@@ -79,6 +81,10 @@ async fn the_ledger_is_closed_and_the_tables_are_written() {
         "row,square_id,square_name\n1,1,Square 1\n"
     );
     assert_eq!(
+        text(format!("csv/{RUN}/square_x_earliest_dated.csv")).await.lines().last().unwrap(),
+        "1,Square 1,2703647,Bromus tectorum,2020-05-01,7,2020-05-01,2020,,,,,,"
+    );
+    assert_eq!(
         text(format!("csv/{RUN}/riis_matches.csv")).await.lines().last().unwrap(),
         "USRIIS-L48-1,Bromus tectorum,Bromus tectorum L.,2703647,taxon,7,1"
     );
@@ -98,7 +104,7 @@ async fn a_repetition_writes_the_same_and_the_manifest_comes_last() {
     assert_eq!(store.get(&manifest).await.unwrap(), None);
     let finished =
         finish(&store, &plan, &first, vec!["a note".into()], DriftLimits::default(), now).await.unwrap();
-    assert_eq!(finished.manifest.tables.len(), 15);
+    assert_eq!(finished.manifest.tables.len(), 17);
     assert_eq!(finished.manifest.tables["occurrences"].rows, 10);
     let contents = contents(&store).await;
     let second = summarize(&store, &plan).await.unwrap();
@@ -135,8 +141,8 @@ async fn what_no_current_subset_made_is_deleted() {
     assert_eq!(keys(&store, &format!("annotated/{RUN}/")).await.len(), 3);
     assert_eq!(
         keys(&store, &format!("runs/{RUN}/partials/")).await.len(),
-        12,
-        "a report and three counts of each"
+        15,
+        "a report and four counts of each"
     );
     assert_eq!(keys(&store, "annotated/run=upload-a-zip-0123abcd0/").await.len(), 1);
 }
@@ -166,7 +172,7 @@ async fn tables_that_are_made_no_more_are_deleted() {
         keys.into_iter().filter(|key| of_run.iter().all(|table| !key.contains(table))).collect()
     };
     let tables = of_summaries(tables);
-    assert!(tables.len() == 11 && tables.iter().all(|key| key.contains("renamed")), "{tables:?}");
+    assert!(tables.len() == 13 && tables.iter().all(|key| key.contains("renamed")), "{tables:?}");
     for folder in ["csv/", "statistics/"] {
         let keys = of_summaries(keys(&store, folder).await);
         assert!(keys.iter().all(|key| key.contains("renamed")), "{folder}");

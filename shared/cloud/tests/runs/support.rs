@@ -12,9 +12,9 @@ use bisonflow_contract::document::{
 };
 use bisonflow_contract::input::{FilterName, Options, Request};
 use bisonflow_contract::{Checklist, StepError};
-use bisonflow_summary::PartialCounts;
 use bisonflow_summary::datasets::{DATASET_COUNTS, DatasetCounts};
 use bisonflow_summary::riis_matches::{Match, RIIS_MATCHES, RiisMatches};
+use bisonflow_summary::{EarliestDated, Evidence, PartialCounts};
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 use serde_json::{Value, json};
@@ -189,6 +189,21 @@ pub(crate) async fn annotate(store: &Store, plan: &Plan, subsets: &Subsets) {
         counts.add(&batch(annotated)).unwrap();
         for (summary, partial) in counts.finish().unwrap() {
             store.put(&run.layout().partial(subset, &summary), partial).await.unwrap();
+        }
+        for spec in &specs {
+            let mut earliest = EarliestDated::new(spec);
+            let evidence = Evidence {
+                gbifid: Some("7"),
+                eventdate: Some("2020-05-01"),
+                year: Some(2020),
+                ..Evidence::default()
+            };
+            let (square, species) = (earliest.code("1"), earliest.code("2703647"));
+            if annotated > 0 {
+                earliest.add(square, species, evidence.order(plan.run_year()), &evidence);
+            }
+            let key = run.layout().partial(subset, &earliest.partial_name());
+            store.put(&key, earliest.to_parquet().unwrap()).await.unwrap();
         }
         let (mut matches, mut datasets) = (RiisMatches::new(), DatasetCounts::new());
         let id = matches.id(&Match {

@@ -42,6 +42,12 @@ impl Texts {
         code
     }
 
+    /// The code of a text that was met.
+    pub fn find(&self, text: &str) -> Option<u32> {
+        let Texts { all, ends, table } = self;
+        table.find(hash(text.as_bytes()), |&code| bytes(all, ends, code) == text.as_bytes()).copied()
+    }
+
     /// The text of a code that [`Texts::code`] gave.
     ///
     /// # Panics

@@ -2,3 +2,5 @@
 
 #[cfg(test)]
 mod added_up;
+#[cfg(test)]
+mod new_in_run;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, DictionaryArray};
+use arrow::array::{ArrayRef, DictionaryArray, RecordBatch};
 use arrow::datatypes::Int32Type;
 use bisonflow_contract::{ErrorName, StepError};
 use bisonflow_summary::{Merger, PartialCounts, SummaryError, SummarySpec, check_tables};
@@ -192,9 +192,21 @@ fn nothing_annotated_gives_empty_tables() {
     check_tables(0, &Merger::new(county()).merged().unwrap()).unwrap();
 }
 
+/// A batch whose years are there under another name as well.
+fn with(batch: &RecordBatch, name: &str) -> RecordBatch {
+    let schema = batch.schema();
+    let columns =
+        schema.fields().iter().map(|field| field.name().as_str()).zip(batch.columns().iter().cloned());
+    let years = batch.column_by_name("year").unwrap().clone();
+    RecordBatch::try_from_iter_with_nullable(
+        columns.chain([(name, years)]).map(|(name, column)| (name, column, true)),
+    )
+    .unwrap()
+}
+
 #[test]
 fn what_does_not_fit_is_refused_by_name() {
-    let error = |spec: SummarySpec, batch: &arrow::array::RecordBatch| -> SummaryError {
+    let error = |spec: SummarySpec, batch: &RecordBatch| -> SummaryError {
         PartialCounts::new(&[spec], RUN_YEAR).add(batch).unwrap_err()
     };
     let by = |by: &[&str]| SummarySpec { name: "x".into(), by: by.iter().map(|&b| b.into()).collect() };
@@ -204,7 +216,8 @@ fn what_does_not_fit_is_refused_by_name() {
     let without = annotated.project(&[0, 1, 2, 3, 4]).unwrap();
     for (error, says, name) in [
         (error(by(&["nowhere"]), &annotated), "nowhere", ErrorName::BadReferenceData),
-        (error(by(&["year"]), &annotated), "Int32", ErrorName::Internal),
+        (error(by(&["year"]), &annotated), "rename the field", ErrorName::BadReferenceData),
+        (error(by(&["decade"]), &with(&annotated, "decade")), "Int32", ErrorName::Internal),
         (error(by(&["county_geoid", "area_id"]), &annotated), "area_id has 2", ErrorName::Internal),
         (error(county(), &unknown), "presumed_native", ErrorName::Internal),
         (error(county(), &without), "riis_assessment", ErrorName::Internal),
