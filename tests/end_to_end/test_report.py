@@ -301,9 +301,14 @@ def test_it_is_small_and_asks_for_nothing(traced: tuple[Run, Path]) -> None:
 
 
 def open_page(driver: Any, run: Run) -> float:
+    """Opens the report; the seconds until it is complete."""
+    from selenium.webdriver.support.wait import WebDriverWait
+
     begin = time.monotonic()
     driver.get(run.path.as_uri())
-    assert driver.execute_script("return document.readyState") == "complete"
+    # On a busy machine `get` has been seen to come back before the new page was read.
+    complete = "return location.href.startsWith(arguments[0]) && document.readyState === 'complete'"
+    WebDriverWait(driver, 60, 0.05).until(lambda driver: driver.execute_script(complete, run.path.as_uri()))
     return time.monotonic() - begin
 
 
