@@ -3,9 +3,10 @@
 use bisonflow_cloud::aws::glue::GlueCatalog;
 use bisonflow_cloud::aws::sfn::StepFunctions;
 use bisonflow_cloud::catalog::Catalog;
+use bisonflow_cloud::publications::publications;
 use bisonflow_cloud::publish::{Flipped, Publisher};
 use bisonflow_cloud::tokens::TaskTokens;
-use bisonflow_cloud::{RunStore, Store, aws, run_store};
+use bisonflow_cloud::{RunStore, Store, aws};
 use bisonflow_contract::document::AwaitedApproval;
 use bisonflow_contract::layout::LATEST;
 use bisonflow_contract::summarize_run::Approval;
@@ -42,7 +43,7 @@ impl Place {
     /// As [`Publisher::publish`].
     pub fn publish(&self, run_id: &RunId, handle: &Handle) -> Result<Vec<String>, StepError> {
         let flipped = handle.block_on(self.publisher().publish(run_id, 0, Timestamp::now()))?;
-        Ok(self.lines("published", run_id, &flipped))
+        Ok(self.lines(run_id, &flipped))
     }
 
     /// Goes back to a run that was published before; what to print.
@@ -51,11 +52,11 @@ impl Place {
     /// As [`Publisher::roll_back`].
     pub fn roll_back(&self, run_id: &RunId, handle: &Handle) -> Result<Vec<String>, StepError> {
         let flipped = handle.block_on(self.publisher().roll_back(run_id, Timestamp::now()))?;
-        Ok(self.lines("published", run_id, &flipped))
+        Ok(self.lines(run_id, &flipped))
     }
 
-    fn lines(&self, what: &str, run_id: &RunId, flipped: &Flipped) -> Vec<String> {
-        let mut lines = vec![format!("{what} {run_id}")];
+    fn lines(&self, run_id: &RunId, flipped: &Flipped) -> Vec<String> {
+        let mut lines = vec![format!("published {run_id}")];
         lines.extend(flipped.tables.iter().map(|table| format!("table     {table}")));
         lines.push(format!("latest    {}", self.store.uri_of(LATEST)));
         lines
@@ -148,8 +149,7 @@ pub fn publish_finished(
     if store.uri().starts_with("s3://") {
         return Ok(None);
     }
-    let latest = handle.block_on(run_store::read(store, LATEST))?;
-    let latest: bisonflow_contract::publication::Publications = latest.unwrap_or_default();
+    let latest = handle.block_on(publications(store))?;
     let was_published =
         latest.history.iter().any(|one| one.run_id == *run_id && one.generation == generation);
     if !was_published && !is_held {

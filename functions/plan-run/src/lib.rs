@@ -73,7 +73,8 @@ impl<S: Sources, E: Executions> PlanRun<S, E> {
     ///
     /// # Errors
     /// [`StepError::InvalidInput`], [`StepError::DownloadNotAvailable`] or [`StepError::UnsupportedFormat`]
-    /// for what is asked, [`DownloadRequests::key`] for what is requested; [`StepError::BadReferenceData`] for what is pinned; else as [`Store::get`].
+    /// for what is asked; [`StepError::BadReferenceData`] for what is pinned; else as [`DownloadRequests::key`] for what
+    /// is requested, and as [`Store::get`].
     pub async fn handle(&self, request: Request, now: Timestamp) -> Result<Response, StepError> {
         let asked = Asked::parse(request.input)?;
         let wanted = match self.recognise(asked, &request.execution_arn, now).await? {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bisonflow_cloud::Store;
 use bisonflow_cloud::executions::Executions;
 use bisonflow_cloud::gbif_download::{GbifAccount, GbifDownloads};
-use bisonflow_cloud::run_store::to_json;
+use bisonflow_cloud::run_store::{read, to_json};
 use bisonflow_cloud::secrets::Secrets;
 use bisonflow_cloud::store::Conditional;
 use bisonflow_contract::document::RequestedDownload;
@@ -62,10 +62,7 @@ impl DownloadRequests {
         for _ in 0..TRIES {
             // The ETag first: if the document changes before it is read, the conditional write will fail.
             let e_tag = store.head(&document).await?.and_then(|meta| meta.e_tag);
-            let held = match store.get(&document).await? {
-                Some(content) => Some(parse(store, &document, &content)?),
-                None => None,
-            };
+            let held: Option<RequestedDownload> = read(store, &document).await?;
             let begun = match (held, e_tag) {
                 (None, _) => store.put_if_absent(&document, to_json(&pending)).await?,
                 (Some(held), e_tag) => {
@@ -119,9 +116,4 @@ impl DownloadRequests {
 fn document_of(asked: &RequestedDownload) -> String {
     let what = (&asked.request, &asked.checklist);
     requested_download(&hex(&Sha256::digest(to_json(&what))))
-}
-
-fn parse(store: &Store, document: &str, content: &[u8]) -> Result<RequestedDownload, StepError> {
-    serde_json::from_slice(content)
-        .map_err(|error| StepError::Internal(format!("{}: {error}", store.uri_of(document))))
 }

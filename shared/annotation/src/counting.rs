@@ -2,26 +2,21 @@
 
 use bisonflow_summary::RecordCount;
 
-/// Records whose places are looked at together, so that they are on the way from memory at the same time.
-const AHEAD: usize = 64;
-/// Of a free place.
-const FREE: u64 = u64::MAX;
+use crate::slots::{AHEAD, FREE, Slot, Slots};
+
 /// The year of a record that has none.
 pub(crate) const NO_YEAR: i16 = i16::MIN;
 
 /// How often each zone and taxon were met, and when. Memory grows with the different ones.
 pub(crate) struct Groups {
-    /// A power of two places, at most half of them taken.
-    slots: Vec<Slot>,
-    taken: usize,
+    slots: Slots<Met>,
     /// Groups of which there were more records than a slot can count.
-    full: Vec<Slot>,
+    full: Vec<Slot<Met>>,
 }
 
 /// Records of a zone and a taxon, either all with a year or all without.
 #[derive(Clone, Copy)]
-struct Slot {
-    group: u64,
+struct Met {
     records: u32,
     first: i16,
     last: i16,
@@ -35,85 +30,48 @@ pub(crate) struct Group {
     pub(crate) count: RecordCount,
 }
 
-const EMPTY: Slot = Slot { group: FREE, records: 0, first: i16::MAX, last: i16::MIN };
+const NOT_MET: Met = Met { records: 0, first: i16::MAX, last: i16::MIN };
 
 impl Groups {
     pub(crate) fn new() -> Self {
-        Groups { slots: vec![EMPTY; 1 << 10], taken: 0, full: Vec::new() }
+        Groups { slots: Slots::new(NOT_MET), full: Vec::new() }
     }
 
     /// Counts records by their zones, below 2³⁰, their taxa and their years or [`NO_YEAR`].
     pub(crate) fn add(&mut self, zones: &[u32], taxa: &[u32], years: &[i16]) {
         let records = zones.chunks(AHEAD).zip(taxa.chunks(AHEAD)).zip(years.chunks(AHEAD));
         for ((zones, taxa), years) in records {
-            while self.slots.len() < 2 * (self.taken + AHEAD) {
-                self.grow();
-            }
+            self.slots.make_room(AHEAD);
             let (mut groups, mut places, mut found) = ([FREE; AHEAD], [0; AHEAD], [FREE; AHEAD]);
             for (number, ((&zone, &taxon), &year)) in zones.iter().zip(taxa).zip(years).enumerate() {
                 let group = u64::from(zone) << 33 | u64::from(taxon) << 1 | u64::from(year == NO_YEAR);
                 groups[number] = group;
-                places[number] = self.home(group);
+                places[number] = self.slots.home(group);
             }
             // These loads do not wait for each other.
             for (found, &place) in found.iter_mut().zip(&places) {
-                *found = self.slots[place].group;
+                *found = self.slots.at(place).group;
             }
             for (number, &year) in years.iter().enumerate() {
                 let group = groups[number];
-                let place = if found[number] == group { places[number] } else { self.place(group) };
-                let slot = &mut self.slots[place];
-                if slot.records == u32::MAX {
-                    self.full.push(*slot);
-                    slot.records = 0;
+                let place = if found[number] == group { places[number] } else { self.slots.take(group) };
+                let met = self.slots.value(place);
+                if met.records == u32::MAX {
+                    self.full.push(Slot { group, value: *met });
+                    met.records = 0;
                 }
-                slot.records += 1;
-                slot.first = slot.first.min(year);
-                slot.last = slot.last.max(year);
+                met.records += 1;
+                met.first = met.first.min(year);
+                met.last = met.last.max(year);
             }
-        }
-    }
-
-    /// Where a group is looked for first.
-    #[inline]
-    fn home(&self, group: u64) -> usize {
-        let bits = self.slots.len().trailing_zeros();
-        // The upper bits of the product depend on all bits of the group (Knuth, Fibonacci hashing).
-        (group.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - bits)) as usize
-    }
-
-    /// The place of a group, which is taken if it is new.
-    fn place(&mut self, group: u64) -> usize {
-        let mut place = self.home(group);
-        loop {
-            let slot = &mut self.slots[place];
-            if slot.group == group {
-                return place;
-            }
-            if slot.group == FREE {
-                slot.group = group;
-                self.taken += 1;
-                return place;
-            }
-            place = (place + 1) & (self.slots.len() - 1);
-        }
-    }
-
-    fn grow(&mut self) {
-        let twice = vec![EMPTY; 2 * self.slots.len()];
-        let slots = std::mem::replace(&mut self.slots, twice);
-        self.taken = 0;
-        for slot in slots.into_iter().filter(|slot| slot.group != FREE) {
-            let place = self.place(slot.group);
-            self.slots[place] = slot;
         }
     }
 
     /// All groups, in no order; one with records both with and without a year comes twice.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Group> + '_ {
-        let taken = self.slots.iter().filter(|slot| slot.group != FREE);
-        taken.chain(&self.full).map(|slot| {
-            let records = u64::from(slot.records);
+        self.slots.iter().chain(&self.full).map(|slot| {
+            let Met { records, first, last } = slot.value;
+            let records = u64::from(records);
             let is_undated = slot.group & 1 == 1;
             Group {
                 zone: (slot.group >> 33) as u32,
@@ -121,7 +79,7 @@ impl Groups {
                 count: RecordCount {
                     records,
                     undated: if is_undated { records } else { 0 },
-                    years: (!is_undated).then_some((slot.first, slot.last)),
+                    years: (!is_undated).then_some((first, last)),
                 },
             }
         })
@@ -188,11 +146,9 @@ mod tests {
     fn more_records_than_a_slot_can_count_are_counted() {
         let mut groups = Groups::new();
         groups.add(&[3], &[4], &[2000]);
-        groups
-            .slots
-            .iter_mut()
-            .filter(|slot| slot.group != FREE)
-            .for_each(|slot| slot.records = u32::MAX - 1);
+        let only = groups.slots.iter().next().unwrap().group;
+        let place = groups.slots.take(only);
+        groups.slots.value(place).records = u32::MAX - 1;
         groups.add(&[3, 3, 3], &[4, 4, 4], &[1999, 2001, 2002]);
         let records = u64::from(u32::MAX) + 2;
         assert_eq!(sums(&groups), BTreeMap::from([((3, 4), (records, 0, Some((1999, 2002))))]));

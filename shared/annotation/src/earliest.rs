@@ -3,40 +3,25 @@
 //! Nearly all records are later than the earliest that was met before: that is found out with one look at a table of
 //! zones and species. Of those that are better, the values are gathered once for each batch, not for each record.
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, DictionaryArray, Float64Array, Int32Array, ListArray, RecordBatch, StringArray,
-};
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int32Array, ListArray, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Float64Type, Int32Type};
 use bisonflow_contract::StepError;
 use bisonflow_occurrence::parquet_file::{NO_TEXT, is_same};
 use bisonflow_summary::evidence::{Evidence, EvidenceList, EvidenceOrder, gbifid_order, uncertainty_order};
 use bisonflow_summary::{EarliestDated, EventStart};
 
+use crate::slots::{AHEAD, FREE, Slots};
 use crate::taxon::{SPECIESKEY, Taxa};
+use crate::text::Text;
 use crate::wrong_type;
 
 #[cfg(test)]
 mod tests;
 
-/// The columns that evidence is made of.
-pub(crate) const COLUMNS: [&str; 9] = [
-    "gbifid",
-    "eventdate",
-    "year",
-    "decimallatitude",
-    "decimallongitude",
-    "coordinateuncertaintyinmeters",
-    "datasetkey",
-    "basisofrecord",
-    "issue",
-];
-
-/// Records whose places are looked at together, so that they are on the way from memory at the same time.
-const AHEAD: usize = 64;
-/// Of a free place; no zone and species have it.
-const FREE: u64 = u64::MAX;
 /// Not of this batch.
 const NO_ROW: u32 = u32::MAX;
+/// Not met before.
+const NO_ENTRY: u32 = u32::MAX;
 
 /// The evidence of each zone and species. Memory grows with the different ones.
 pub(crate) struct Earliest {
@@ -45,8 +30,8 @@ pub(crate) struct Earliest {
     species: Vec<u32>,
     /// The dictionary of dates that came last, and the start of each of its entries.
     dates: Option<(StringArray, Vec<EventStart>)>,
-    /// A power of two places, at most half of them taken.
-    slots: Vec<Slot>,
+    /// By zone and species, the start of the best record so far, and its entry.
+    best: Slots<Best>,
     /// By the entry of a slot.
     evidence: EvidenceList,
     /// By entry, its zone and species.
@@ -58,13 +43,10 @@ pub(crate) struct Earliest {
 }
 
 #[derive(Clone, Copy)]
-struct Slot {
-    group: u64,
+struct Best {
     start: EventStart,
     entry: u32,
 }
-
-const EMPTY: Slot = Slot { group: FREE, start: EventStart::UNDATED, entry: 0 };
 
 impl Earliest {
     pub(crate) fn new(run_year: i16) -> Earliest {
@@ -72,7 +54,7 @@ impl Earliest {
             run_year,
             species: Vec::new(),
             dates: None,
-            slots: vec![EMPTY; 1 << 10],
+            best: Slots::new(Best { start: EventStart::UNDATED, entry: NO_ENTRY }),
             evidence: EvidenceList::default(),
             groups: Vec::new(),
             rows: Vec::new(),
@@ -95,25 +77,23 @@ impl Earliest {
         self.species.extend(codes.iter().map(|&code| if is_key(code) { code } else { NO_TEXT }));
         let records = zones.chunks(AHEAD).zip(numbers.chunks(AHEAD)).zip(starts.chunks(AHEAD));
         for (chunk, ((zones, numbers), starts)) in records.enumerate() {
-            while self.slots.len() < 2 * (self.groups.len() + AHEAD) {
-                self.grow();
-            }
+            self.best.make_room(AHEAD);
             let (mut groups, mut places) = ([FREE; AHEAD], [0; AHEAD]);
             for (at, (&zone, &taxon)) in zones.iter().zip(numbers).enumerate() {
                 let species = self.species[taxon as usize];
                 if species != NO_TEXT {
                     groups[at] = u64::from(zone) << 32 | u64::from(species);
-                    places[at] = self.home(groups[at]);
+                    places[at] = self.best.home(groups[at]);
                 }
             }
             // These loads do not wait for each other.
-            let found = places.map(|place| self.slots[place]);
+            let found = places.map(|place| *self.best.at(place));
             for (at, &start) in starts.iter().enumerate() {
                 let group = groups[at];
-                if group == FREE || (found[at].group == group && found[at].start < start) {
+                if group == FREE || (found[at].group == group && found[at].value.start < start) {
                     continue;
                 }
-                self.compare(group, places[at], start, chunk * AHEAD + at, &columns);
+                self.compare(group, start, chunk * AHEAD + at, &columns);
             }
         }
         for entry in self.changed.drain(..) {
@@ -127,12 +107,12 @@ impl Earliest {
     }
 
     /// Compares a record with the best of its group.
-    fn compare(&mut self, group: u64, home: usize, start: EventStart, row: usize, columns: &Columns<'_>) {
-        let place = self.place(group, home);
-        let Slot { group: found, start: best, entry } = self.slots[place];
+    fn compare(&mut self, group: u64, start: EventStart, row: usize, columns: &Columns<'_>) {
+        let place = self.best.take(group);
+        let Best { start: best, entry } = *self.best.value(place);
         let (next, row) = (self.groups.len() as u32, row as u32);
-        if found == FREE {
-            self.slots[place] = Slot { group, start, entry: next };
+        if entry == NO_ENTRY {
+            *self.best.value(place) = Best { start, entry: next };
             self.groups.push(group);
             self.rows.push(row);
             // Evidence has its place at once, so that entries are its places.
@@ -144,7 +124,7 @@ impl Earliest {
         if best < start || (best == start && !self.is_better(entry as usize, start, row as usize, columns)) {
             return;
         }
-        self.slots[place].start = start;
+        self.best.value(place).start = start;
         if std::mem::replace(&mut self.rows[entry as usize], row) == NO_ROW {
             self.changed.push(entry);
         }
@@ -205,32 +185,6 @@ impl Earliest {
         }
     }
 
-    /// Where a group is looked for first.
-    #[inline]
-    fn home(&self, group: u64) -> usize {
-        let bits = self.slots.len().trailing_zeros();
-        // The upper bits of the product depend on all bits of the group (Knuth, Fibonacci hashing).
-        (group.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - bits)) as usize
-    }
-
-    /// The place of a group, or the free one for it.
-    fn place(&self, group: u64, home: usize) -> usize {
-        let mut place = home;
-        while ![group, FREE].contains(&self.slots[place].group) {
-            place = (place + 1) & (self.slots.len() - 1);
-        }
-        place
-    }
-
-    fn grow(&mut self) {
-        let twice = vec![EMPTY; 2 * self.slots.len()];
-        let slots = std::mem::replace(&mut self.slots, twice);
-        for slot in slots.into_iter().filter(|slot| slot.group != FREE) {
-            let place = self.place(slot.group, self.home(slot.group));
-            self.slots[place] = slot;
-        }
-    }
-
     /// Adds all evidence to that of a summary. `regions` are the keys of a zone's regions by their numbers there.
     pub(crate) fn finish<'z>(
         &self,
@@ -271,8 +225,7 @@ struct Columns<'a> {
 
 impl<'a> Columns<'a> {
     fn new(batch: &'a RecordBatch) -> Result<Columns<'a>, StepError> {
-        let text =
-            |name: &str| batch.column_by_name(name).map_or(Ok(Text::Absent), |array| Text::new(name, array));
+        let text = |name| Text::of(batch, name);
         let number = |name: &str| {
             let array = batch.column_by_name(name);
             let typed = |array: &'a ArrayRef| {
@@ -350,37 +303,6 @@ impl<'a> Columns<'a> {
             datasetkey: text(&self.datasetkey),
             basisofrecord: text(&self.basisofrecord),
             issue: Some(&**issue).filter(|issue| !issue.is_empty()),
-        }
-    }
-}
-
-/// A column of texts.
-enum Text<'a> {
-    Absent,
-    Plain(&'a StringArray),
-    Coded(&'a DictionaryArray<Int32Type>, &'a StringArray),
-}
-
-impl<'a> Text<'a> {
-    fn new(name: &str, array: &'a ArrayRef) -> Result<Text<'a>, StepError> {
-        if let Some(array) = array.as_string_opt::<i32>() {
-            return Ok(Text::Plain(array));
-        }
-        let coded = array.as_dictionary_opt::<Int32Type>();
-        match coded.and_then(|coded| Some((coded, coded.values().as_string_opt::<i32>()?))) {
-            Some((coded, entries)) => Ok(Text::Coded(coded, entries)),
-            None => Err(wrong_type(name, &DataType::Utf8, array.data_type())),
-        }
-    }
-
-    fn at(&self, row: usize) -> Option<&'a str> {
-        match self {
-            Text::Absent => None,
-            Text::Plain(array) => array.is_valid(row).then(|| array.value(row)),
-            Text::Coded(array, entries) => {
-                let entry = array.is_valid(row).then(|| array.keys().value(row) as usize);
-                entry.filter(|&entry| entries.is_valid(entry)).map(|entry| entries.value(entry))
-            }
         }
     }
 }

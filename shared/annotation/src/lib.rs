@@ -19,10 +19,12 @@ mod record_file;
 mod regions;
 mod row_groups;
 mod session;
+mod slots;
 mod status;
 mod taxon;
 #[cfg(test)]
 mod tests;
+mod text;
 mod windows;
 mod zones;
 

@@ -15,7 +15,7 @@ use bisonflow_contract::input::FilterName;
 use bisonflow_occurrence::Filters;
 use bisonflow_occurrence::conform::Conform;
 use bisonflow_occurrence::parquet_file::{ColumnEncoder, ColumnValues, SourceChunk};
-use bisonflow_summary::record_year;
+use bisonflow_summary::{evidence, record_year};
 use parquet::file::reader::ChunkReader;
 use parquet::file::statistics::Statistics;
 use rayon::prelude::*;
@@ -23,7 +23,7 @@ use rayon::prelude::*;
 use crate::pass::Pass;
 use crate::record_file::{RecordFile, RowGroup, Source, side_by_side};
 use crate::session::{Extras, NEEDED_COLUMNS};
-use crate::{datasets, earliest, internal};
+use crate::{datasets, internal};
 
 impl<W: Write + Send> Pass<'_, W> {
     /// Annotates a row group of a file; answers how many records it has. Those that are kept become a row group of
@@ -198,7 +198,7 @@ fn needed_columns<R: ChunkReader + 'static>(
         names.extend(datasets::COLUMNS);
     }
     if extras.finds_earliest {
-        names.extend(earliest::COLUMNS);
+        names.extend(evidence::COLUMNS);
     }
     names.sort_unstable();
     names.dedup();

@@ -3,8 +3,7 @@
 use std::borrow::Cow;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, Float64Array, Int32Array, RecordBatch,
-    StringArray, UInt32Array,
+    Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int32Array, RecordBatch, UInt32Array,
 };
 use arrow::compute::{filter_record_batch, take};
 use arrow::datatypes::{DataType, Float64Type, Int32Type};
@@ -21,6 +20,7 @@ use crate::earliest::Earliest;
 use crate::regions::SetValues;
 use crate::status::Outcomes;
 use crate::taxon::{self, Taxa};
+use crate::text::Text;
 use crate::{Annotator, internal, wrong_type};
 
 /// The columns that annotating reads, beside those of the filters.
@@ -259,13 +259,7 @@ fn coordinates<'a>(batch: &'a RecordBatch, name: &str) -> Result<Cow<'a, [f64]>,
 /// What the records of a batch say of their year.
 struct Years<'a> {
     years: Option<&'a Int32Array>,
-    dates: Dates<'a>,
-}
-
-enum Dates<'a> {
-    Absent,
-    Plain(&'a StringArray),
-    Coded(&'a DictionaryArray<Int32Type>, &'a StringArray),
+    dates: Text<'a>,
 }
 
 impl<'a> Years<'a> {
@@ -275,16 +269,7 @@ impl<'a> Years<'a> {
             found.ok_or_else(|| wrong_type("year", &DataType::Int32, array.data_type()))
         };
         let years = batch.column_by_name("year").map(typed).transpose()?;
-        let dates = match batch.column_by_name("eventdate") {
-            None => Dates::Absent,
-            Some(array) => match (array.as_string_opt::<i32>(), array.as_dictionary_opt::<Int32Type>()) {
-                (Some(array), _) => Dates::Plain(array),
-                (None, Some(array)) if array.values().as_string_opt::<i32>().is_some() => {
-                    Dates::Coded(array, array.values().as_string())
-                }
-                _ => return Err(wrong_type("eventdate", &DataType::Utf8, array.data_type())),
-            },
-        };
+        let dates = Text::of(batch, "eventdate")?;
         Ok(Years { years, dates })
     }
 
@@ -300,14 +285,6 @@ impl<'a> Years<'a> {
     }
 
     fn of_date(&self, row: usize, run_year: i16) -> Option<i16> {
-        let date = match self.dates {
-            Dates::Absent => None,
-            Dates::Plain(dates) => dates.is_valid(row).then(|| dates.value(row)),
-            Dates::Coded(dates, entries) => {
-                let entry = dates.is_valid(row).then(|| dates.keys().value(row) as usize);
-                entry.filter(|&entry| entries.is_valid(entry)).map(|entry| entries.value(entry))
-            }
-        };
-        record_year(None, date, run_year)
+        record_year(None, self.dates.at(row), run_year)
     }
 }

@@ -2,16 +2,16 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use arrow::array::{Array, AsArray, Int64Array, RecordBatch, StringArray};
-use arrow::datatypes::Int64Type;
+use arrow::array::Array;
 use bisonflow_contract::StepError;
 use bisonflow_contract::document::{Manifest, Plan, RiisCounts, Table};
 use bisonflow_contract::drift::{DatasetDrift, Drift, DriftLimits, DriftRow, FEW_RECORDS, Measure, Verdict};
 use bisonflow_region::{LayersConfig, SummaryConfig};
 use bisonflow_summary::datasets::DATASET_COUNTS;
 
+use crate::columns::{bigints, texts};
 use crate::finished_run::for_each_batch;
-use crate::publications::{Baseline, baseline};
+use crate::publications::Baseline;
 use crate::summarize::Summary;
 use crate::{RunStore, Store, reference};
 
@@ -43,10 +43,10 @@ pub async fn compare(
         left_out: 0,
         datasets: Vec::new(),
     };
-    let publication = match baseline(store, &plan.run_id, &made.comparability).await? {
+    let publication = match &made.baseline {
         Baseline::Run(publication) => publication,
         Baseline::NotCompared { because } => {
-            drift.verdict = Verdict::NotCompared { because };
+            drift.verdict = Verdict::NotCompared { because: because.clone() };
             return Ok(drift);
         }
     };
@@ -57,7 +57,7 @@ pub async fn compare(
         return Ok(drift);
     };
     drift.same_register = publication.comparability.riis_sha256 == made.comparability.riis_sha256;
-    drift.baseline = Some(publication.run_id);
+    drift.baseline = Some(publication.run_id.clone());
 
     let of_all = |measure, old, new| row("all", None, None, measure, old, new, true);
     let mut rows = vec![of_all(Measure::Records, ledger.records.annotated, made.ledger.records.annotated)];
@@ -178,9 +178,12 @@ impl Tables<'_> {
         for (place, table) in [before, now].into_iter().enumerate() {
             for_each_batch(self.store, table, &columns, |rows| {
                 // The run before may have been summarized by another column of the same layer.
-                let Some(keys) = texts(rows, columns[0]) else { return Ok(()) };
-                let labels = summary.by.get(1).and_then(|label| texts(rows, label));
-                let (occ, species) = (figures(rows, "occ_count")?, figures(rows, "species_count")?);
+                if rows.column_by_name(columns[0]).is_none() {
+                    return Ok(());
+                }
+                let keys = texts(rows, columns[0])?;
+                let labels = summary.by.get(1).and_then(|label| texts(rows, label).ok());
+                let (occ, species) = (bigints(rows, "occ_count")?, bigints(rows, "species_count")?);
                 for row in (0..rows.num_rows()).filter(|&row| keys.is_valid(row)) {
                     let region = regions.entry(keys.value(row).to_owned()).or_default();
                     if let Some(labels) = labels.filter(|labels| labels.is_valid(row)) {
@@ -215,7 +218,7 @@ impl Tables<'_> {
         for (place, table) in [before, now].into_iter().enumerate() {
             let mut species: HashSet<String> = HashSet::new();
             for_each_batch(self.store, table, &["specieskey"], |rows| {
-                let keys = texts(rows, "specieskey").ok_or_else(|| lacks("specieskey"))?;
+                let keys = texts(rows, "specieskey")?;
                 for key in keys.iter().flatten().filter(|key| !key.is_empty()) {
                     if !species.contains(key) {
                         species.insert(key.to_owned());
@@ -235,8 +238,8 @@ impl Tables<'_> {
         let mut datasets: BTreeMap<Option<String>, [u64; 2]> = BTreeMap::new();
         for (place, table) in [before, now].into_iter().enumerate() {
             for_each_batch(self.store, table, &["datasetkey", "annotated"], |rows| {
-                let keys = texts(rows, "datasetkey").ok_or_else(|| lacks("datasetkey"))?;
-                let annotated = figures(rows, "annotated")?;
+                let keys = texts(rows, "datasetkey")?;
+                let annotated = bigints(rows, "annotated")?;
                 for (row, key) in keys.iter().enumerate() {
                     let records = u64::try_from(annotated.value(row)).unwrap_or(0);
                     datasets.entry(key.map(str::to_owned)).or_default()[place] += records;
@@ -261,17 +264,4 @@ struct Region {
     label: Option<String>,
     records: [u64; 2],
     species: [u64; 2],
-}
-
-fn texts<'a>(rows: &'a RecordBatch, column: &str) -> Option<&'a StringArray> {
-    rows.column_by_name(column)?.as_string_opt::<i32>()
-}
-
-fn figures<'a>(rows: &'a RecordBatch, column: &str) -> Result<&'a Int64Array, StepError> {
-    let found = rows.column_by_name(column).and_then(|found| found.as_primitive_opt::<Int64Type>());
-    found.ok_or_else(|| lacks(column))
-}
-
-fn lacks(column: &str) -> StepError {
-    StepError::Internal(format!("a table of a finished run has no column {column} of the type expected"))
 }

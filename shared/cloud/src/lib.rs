@@ -3,6 +3,7 @@
 
 pub mod aws;
 pub mod catalog;
+mod columns;
 pub mod count;
 pub mod drift;
 mod earliest;

@@ -15,6 +15,7 @@ use tracing::info;
 
 use crate::catalog::{Catalog, LatestSpec, SHOWS_RUN};
 use crate::names::{named, nearest};
+use crate::publications::publications;
 use crate::run_store::{read, to_json};
 use crate::store::Conditional;
 use crate::{FinishedRun, Store};
@@ -70,7 +71,7 @@ impl Publisher<'_> {
     /// [`StepError::InvalidInput`] if the run is unknown, was never published, was withdrawn or deleted, with what can
     /// be had; else as [`Publisher::publish`].
     pub async fn roll_back(&self, run_id: &RunId, now: Timestamp) -> Result<Flipped, StepError> {
-        let latest = read(self.store, LATEST).await?.unwrap_or_default();
+        let latest = publications(self.store).await?;
         let generation = publication(&latest, run_id)?.generation;
         let run = FinishedRun::open(self.store, run_id).await?;
         if run.manifest().generation != generation {
@@ -94,17 +95,28 @@ impl Publisher<'_> {
         change: impl Fn(Publications) -> Result<Publications, StepError>,
     ) -> Result<Vec<String>, StepError> {
         self.check_complete(manifest).await?;
+        // Whoever publishes at the same time makes the write fail, and the tables move again.
+        self.change(async |latest| Ok((change(latest)?, self.move_tables(manifest).await?))).await
+    }
+
+    /// Writes what `change` makes of `latest.json`, if nobody else wrote it meanwhile; else again.
+    async fn change<T>(
+        &self,
+        mut change: impl AsyncFnMut(Publications) -> Result<(Publications, T), StepError>,
+    ) -> Result<T, StepError> {
         for _ in 0..TRIES {
-            // The ETag first: whoever publishes at the same time makes the write fail, and the tables move again.
+            // The ETag first: if the document changes before it is read, the conditional write will fail.
             let e_tag = self.store.head(LATEST).await?.and_then(|meta| meta.e_tag);
-            let before: Publications = read(self.store, LATEST).await?.unwrap_or_default();
-            let after = change(before.clone())?;
-            let tables = self.move_tables(manifest).await?;
+            let before = publications(self.store).await?;
+            let (after, made) = change(before.clone()).await?;
             if after == before || self.write(&after, e_tag.as_deref()).await? == Conditional::Written {
-                return Ok(tables);
+                return Ok(made);
             }
         }
-        Err(conflict(self.store))
+        Err(StepError::TableConflict(format!(
+            "{}: written by somebody else {TRIES} times while a run was being published; try again",
+            self.store.uri_of(LATEST)
+        )))
     }
 
     async fn write(&self, latest: &Publications, e_tag: Option<&str>) -> Result<Conditional, StepError> {
@@ -163,7 +175,7 @@ impl Publisher<'_> {
     /// Deletes the runs of the history beyond the last `keep`. What is to be deleted is written down first, so that
     /// nobody goes back to it, and a deletion that was killed is finished by the next one.
     async fn delete_beyond(&self, keep: usize) -> Result<Vec<RunId>, StepError> {
-        let latest: Publications = read(self.store, LATEST).await?.unwrap_or_default();
+        let latest = publications(self.store).await?;
         let mut doomed = Vec::new();
         for one in beyond(&latest, keep) {
             // A run that was planned since is being done again: what lies there is not what was published.
@@ -175,34 +187,22 @@ impl Publisher<'_> {
         if doomed.is_empty() {
             return Ok(doomed);
         }
-        self.change(|mut latest| {
+        self.change(async |mut latest| {
             // Somebody may have gone back to one of them meanwhile.
             doomed.retain(|run_id| latest.current.as_ref().is_none_or(|current| current.run_id != *run_id));
             mark(&mut latest, &doomed, PublicationState::Deleting);
-            latest
+            Ok((latest, ()))
         })
         .await?;
         for run_id in &doomed {
             self.delete_run(run_id).await?;
         }
-        self.change(|mut latest| {
+        self.change(async |mut latest| {
             mark(&mut latest, &doomed, PublicationState::Deleted);
-            latest
+            Ok((latest, ()))
         })
         .await?;
         Ok(doomed)
-    }
-
-    async fn change(&self, mut change: impl FnMut(Publications) -> Publications) -> Result<(), StepError> {
-        for _ in 0..TRIES {
-            let e_tag = self.store.head(LATEST).await?.and_then(|meta| meta.e_tag);
-            let before: Publications = read(self.store, LATEST).await?.unwrap_or_default();
-            let after = change(before.clone());
-            if after == before || self.write(&after, e_tag.as_deref()).await? == Conditional::Written {
-                return Ok(());
-            }
-        }
-        Err(conflict(self.store))
     }
 
     /// Deletes the partitions of a run, then its files; its own folder last.
@@ -230,13 +230,6 @@ impl Publisher<'_> {
         }
         Ok(())
     }
-}
-
-fn conflict(store: &Store) -> StepError {
-    StepError::TableConflict(format!(
-        "{}: written by somebody else {TRIES} times while a run was being published; try again",
-        store.uri_of(LATEST)
-    ))
 }
 
 /// `latest.json` once this run is published.

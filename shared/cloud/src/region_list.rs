@@ -12,6 +12,7 @@ use arrow::error::ArrowError;
 use bisonflow_contract::{RunId, StepError};
 use serde::Serialize;
 
+use crate::columns::column;
 use crate::finished_run::{FinishedRun, Where};
 use crate::names::{folded, named, nearest};
 
@@ -273,11 +274,6 @@ fn region_columns<'a>(
     texts.filter(|texts| !texts.is_empty()).ok_or_else(|| {
         StepError::Internal(format!("a table has no columns of text before {before}: {schema}"))
     })
-}
-
-fn column<'a>(rows: &'a RecordBatch, name: &str) -> Result<&'a dyn Array, StepError> {
-    let found = rows.column_by_name(name).map(AsRef::as_ref);
-    found.ok_or_else(|| StepError::Internal(format!("a species list has no column {name}")))
 }
 
 /// The rows of this status, sorted by name, key and status.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, RecordBatch, StringArray};
+use arrow::array::{Array, AsArray, StringArray};
 use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type};
 use bisonflow_contract::StepError;
 use bisonflow_contract::document::{Ledger, Manifest, NewInRun, Pin, Plan, RiisCounts, Table};
@@ -18,6 +18,7 @@ use bisonflow_report::{
 use bisonflow_summary::datasets::DATASET_COUNTS;
 use jiff::tz::TimeZone;
 
+use crate::columns::{bigints, column, other_type, texts};
 use crate::finished_run::{for_each_batch, read_rows};
 use crate::{RunStore, Store, reference, summarize};
 
@@ -441,26 +442,6 @@ fn add_status(counts: &mut RiisCounts, status: Option<&str>, records: u64) {
 
 fn table<'a>(tables: &'a Tables, name: &str) -> Result<&'a Table, StepError> {
     tables.get(name).ok_or_else(|| StepError::Internal(format!("the run made no table {name}")))
-}
-
-fn column<'a>(rows: &'a RecordBatch, name: &str) -> Result<&'a dyn Array, StepError> {
-    let found = rows.column_by_name(name).map(AsRef::as_ref);
-    found.ok_or_else(|| StepError::Internal(format!("a table of the run has no column {name}")))
-}
-
-fn other_type(name: &str) -> StepError {
-    StepError::Internal(format!("column {name} of a table of the run has another type"))
-}
-
-fn texts<'a>(rows: &'a RecordBatch, name: &str) -> Result<&'a StringArray, StepError> {
-    column(rows, name)?.as_string_opt::<i32>().ok_or_else(|| other_type(name))
-}
-
-fn bigints<'a>(
-    rows: &'a RecordBatch,
-    name: &str,
-) -> Result<&'a arrow::array::PrimitiveArray<Int64Type>, StepError> {
-    column(rows, name)?.as_primitive_opt::<Int64Type>().ok_or_else(|| other_type(name))
 }
 
 fn text(column: &StringArray, row: usize) -> Option<&str> {

@@ -26,7 +26,7 @@ use crate::catalog::CatalogColumn;
 use crate::count::{PartStores, read_row_groups};
 use crate::drift::compare;
 use crate::earliest::{NamesAndStatuses, write_earliest};
-use crate::publications::{baseline, comparability};
+use crate::publications::{Baseline, baseline, comparability};
 use crate::report::write_report;
 use crate::{RunStore, Store, reference};
 
@@ -46,6 +46,8 @@ pub struct Summary {
     pub tables: Vec<SummaryTable>,
     /// With which runs it can be compared.
     pub comparability: Comparability,
+    /// The run that it is compared with.
+    pub baseline: Baseline,
     /// By summary, what is new in the run.
     pub new_in_run: BTreeMap<String, NewInRun>,
     /// What was asked for and could not be made, and why.
@@ -133,6 +135,7 @@ pub async fn summarize(store: &Store, plan: &Plan) -> Result<Summary, StepError>
         occurrences: occurrences(&run, &landing),
         tables,
         comparability,
+        baseline,
         new_in_run,
         notes,
     })
@@ -208,9 +211,9 @@ async fn delete_leftovers(
         let earliest = summaries.iter().map(|summary| earliest::partial_name(&summary.name));
         current.extend(earliest.map(|name| layout.partial(subset, &name)));
     }
-    let mut leftovers = Vec::new();
     current
         .extend(summaries.iter().filter_map(|summary| Some(layout.seen(&summary.name, summary.by.first()?))));
+    let mut leftovers = Vec::new();
     for folder in [layout.partition(ANNOTATED), layout.partials_folder(), layout.seen_folder()] {
         let found = run.store().list(&folder).await?.into_iter().map(|meta| meta.location.to_string());
         leftovers.extend(found.filter(|key| !current.contains(key)));

@@ -5,10 +5,10 @@ use arrow::array::{Array, AsArray, Date32Array, Float64Array, Int32Array, Record
 use arrow::datatypes::{DataType, Date32Type, Float64Type, Int32Type};
 use bisonflow_occurrence::parquet_file::Texts;
 use bytes::Bytes;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use rustc_hash::FxHashMap;
 
 use crate::evidence::{Evidence, EvidenceList, EvidenceOrder};
+use crate::read::{self, column, texts};
 use crate::{EventStart, Names, SummaryError, SummarySpec, SummaryTable};
 
 /// The evidence of each pair of region and species: of one worker, or of all. Records outside the layer and records
@@ -118,23 +118,12 @@ impl EarliestDated {
     /// # Errors
     /// [`SummaryError::Partial`] if it is no such file of this summary.
     pub fn add_partial(&mut self, bytes: Bytes) -> Result<(), SummaryError> {
-        let summary = self.partial_name();
-        let broken = |why: String| SummaryError::Partial { summary: summary.clone(), why };
-        let unreadable =
-            |error: &dyn std::fmt::Display| broken(format!("not Parquet that can be read: {error}"));
-        let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).and_then(|builder| builder.build());
-        for batch in reader.map_err(|error| unreadable(&error))? {
-            let batch = batch.map_err(|error| unreadable(&error))?;
-            self.add_batch(&batch).map_err(broken)?;
-        }
-        Ok(())
+        read::partial(&self.partial_name(), bytes, |batch| self.add_batch(batch))
     }
 
     fn add_batch(&mut self, batch: &RecordBatch) -> Result<(), String> {
         let columns = EvidenceColumns::new(batch)?;
-        let keys = [&*self.spec.by[0], "specieskey"].map(|name| texts(batch, name));
-        let [regions, species] = keys;
-        let (regions, species) = (regions?, species?);
+        let (regions, species) = (texts(batch, &self.spec.by[0])?, texts(batch, "specieskey")?);
         for row in 0..batch.num_rows() {
             if regions.is_null(row) || species.is_null(row) {
                 return Err(format!("row {row}: no {} or no specieskey", self.spec.by[0]));
@@ -303,16 +292,4 @@ impl<'a> EvidenceColumns<'a> {
         let start = EventStart::of_days(self.start.is_valid(row).then(|| self.start.value(row)));
         (evidence.order_from(start), evidence)
     }
-}
-
-fn column<'a>(batch: &'a RecordBatch, name: &str, expected: &DataType) -> Result<&'a dyn Array, String> {
-    let column = batch.column_by_name(name).ok_or_else(|| format!("no column {name}"))?;
-    match column.data_type() {
-        found if found == expected => Ok(column.as_ref()),
-        found => Err(format!("column {name} has type {found}, expected {expected}")),
-    }
-}
-
-fn texts<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a StringArray, String> {
-    Ok(column(batch, name, &DataType::Utf8)?.as_string::<i32>())
 }

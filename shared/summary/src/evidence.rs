@@ -4,6 +4,19 @@ use bisonflow_occurrence::parquet_file::{NO_TEXT, Texts};
 
 use crate::EventStart;
 
+/// The columns of records that evidence is made of.
+pub const COLUMNS: [&str; 9] = [
+    "gbifid",
+    "eventdate",
+    "year",
+    "decimallatitude",
+    "decimallongitude",
+    "coordinateuncertaintyinmeters",
+    "datasetkey",
+    "basisofrecord",
+    "issue",
+];
+
 /// A record as evidence that a species was in a region.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Evidence<'a> {

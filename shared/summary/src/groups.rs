@@ -5,10 +5,10 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, Int16Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Int16Type, Int64Type, Schema};
 use bytes::Bytes;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use rustc_hash::FxHashMap;
 
 use crate::intern::{Interner, next_id};
+use crate::read::{self, column, texts};
 use crate::{SummaryError, to_parquet};
 
 const FIGURES: [&str; 2] = ["read", "annotated"];
@@ -124,35 +124,17 @@ impl<const T: usize> Groups<T> {
 
     /// Adds what [`Groups::to_parquet`] wrote.
     pub(crate) fn add_partial(&mut self, bytes: Bytes) -> Result<(), SummaryError> {
-        let table = self.table;
-        let broken = |why: String| SummaryError::Partial { summary: table.to_owned(), why };
-        let unreadable =
-            |error: &dyn std::fmt::Display| broken(format!("not Parquet that can be read: {error}"));
-        let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).and_then(|builder| builder.build());
-        let batches: Vec<RecordBatch> = reader
-            .map_err(|error| unreadable(&error))?
-            .collect::<Result<_, _>>()
-            .map_err(|error| unreadable(&error))?;
-        for batch in batches {
-            self.add_batch(&batch).map_err(broken)?;
-        }
-        Ok(())
+        read::partial(self.table, bytes, |batch| self.add_batch(batch))
     }
 
     fn add_batch(&mut self, batch: &RecordBatch) -> Result<(), String> {
-        let column = |name: &str, expected: DataType| match batch.column_by_name(name) {
-            None => Err(format!("no column {name}")),
-            Some(column) if *column.data_type() == expected => Ok(column),
-            Some(column) => {
-                Err(format!("column {name} has type {}, expected {expected}", column.data_type()))
-            }
-        };
-        let mut texts: Vec<&StringArray> = Vec::new();
+        let mut of_texts: Vec<&StringArray> = Vec::new();
         for name in self.columns {
-            texts.push(column(name, DataType::Utf8)?.as_string::<i32>());
+            of_texts.push(texts(batch, name)?);
         }
-        let figure = |name| Ok::<_, String>(column(name, DataType::Int64)?.as_primitive::<Int64Type>());
-        let year = |name| Ok::<_, String>(column(name, DataType::Int16)?.as_primitive::<Int16Type>());
+        let figure =
+            |name| Ok::<_, String>(column(batch, name, &DataType::Int64)?.as_primitive::<Int64Type>());
+        let year = |name| Ok::<_, String>(column(batch, name, &DataType::Int16)?.as_primitive::<Int16Type>());
         let (read, annotated) = (figure(FIGURES[0])?, figure(FIGURES[1])?);
         let (first, last) = (year(YEARS[0])?, year(YEARS[1])?);
         for row in 0..batch.num_rows() {
@@ -165,7 +147,7 @@ impl<const T: usize> Groups<T> {
             figures.add_year(cell(first));
             figures.add_year(cell(last));
             let texts = std::array::from_fn(|place| {
-                let text = texts[place];
+                let text = of_texts[place];
                 (!text.is_null(row)).then(|| text.value(row))
             });
             let id = self.id(texts);

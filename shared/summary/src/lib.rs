@@ -25,6 +25,7 @@ mod intern;
 mod names;
 pub mod new_in_run;
 mod partial;
+mod read;
 mod table;
 mod tables;
 mod year;

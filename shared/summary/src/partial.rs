@@ -9,9 +9,9 @@ use arrow::array::{Array, AsArray, Int32Array, Int64Array, RecordBatch, StringAr
 use arrow::datatypes::{DataType, Field, Int32Type, Int64Type, Schema};
 use bisonflow_occurrence::parquet_file::{ColumnValues, RecordWriter, Texts};
 use bytes::Bytes;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use crate::assessment::Assessment;
+use crate::read::{self, column, texts};
 use crate::{SummaryError, SummarySpec};
 
 /// Rows of a row group.
@@ -139,31 +139,20 @@ pub(crate) struct PartialBatch {
 
 /// Reads partial counts.
 pub(crate) fn read(spec: &SummarySpec, bytes: Bytes) -> Result<Vec<PartialBatch>, SummaryError> {
-    let broken = |why: String| SummaryError::Partial { summary: spec.name.clone(), why };
-    let reader = ParquetRecordBatchReaderBuilder::try_new(bytes)
-        .and_then(|builder| builder.build())
-        .map_err(|error| broken(format!("not Parquet that can be read: {error}")))?;
-    reader
-        .map(|batch| {
-            let batch = batch.map_err(|error| broken(format!("not Parquet that can be read: {error}")))?;
-            from_batch(spec, &batch).map_err(broken)
-        })
-        .collect()
+    let mut batches = Vec::new();
+    read::partial(&spec.name, bytes, |batch| {
+        batches.push(from_batch(spec, batch)?);
+        Ok(())
+    })?;
+    Ok(batches)
 }
 
 fn from_batch(spec: &SummarySpec, batch: &RecordBatch) -> Result<PartialBatch, String> {
-    let column = |name: &str, expected: &DataType| {
-        let column = batch.column_by_name(name).ok_or_else(|| format!("no column {name}"))?;
-        let found = column.data_type();
-        if found == expected {
-            Ok(column)
-        } else {
-            Err(format!("column {name} has type {found}, expected {expected}"))
-        }
-    };
-    let text = |name: &str| Ok::<_, String>(column(name, &DataType::Utf8)?.as_string::<i32>().clone());
-    let figure = |name: &str| Ok::<_, String>(column(name, &DataType::Int64)?.as_primitive::<Int64Type>());
-    let year = |name: &str| Ok::<_, String>(column(name, &DataType::Int32)?.as_primitive::<Int32Type>());
+    let text = |name: &str| texts(batch, name).cloned();
+    let figure =
+        |name: &str| Ok::<_, String>(column(batch, name, &DataType::Int64)?.as_primitive::<Int64Type>());
+    let year =
+        |name: &str| Ok::<_, String>(column(batch, name, &DataType::Int32)?.as_primitive::<Int32Type>());
     let year_of = |years: &Int32Array, row: usize, none: i16| match years.is_null(row) {
         true => Ok(none),
         false => i16::try_from(years.value(row)).map_err(|_| format!("row {row}: year {}", years.value(row))),

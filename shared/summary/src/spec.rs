@@ -1,8 +1,8 @@
 //! What a summary is.
 
-use crate::SummaryError;
 use crate::datasets::DATASET_COUNTS;
 use crate::riis_matches::RIIS_MATCHES;
+use crate::{SummaryError, evidence};
 
 /// A summary of the annotated records: an entry `[[summary]]` of layers.toml.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub struct SummarySpec {
     pub by: Vec<String>,
 }
 
-/// Columns that the tables have beside those of `by`.
+/// Columns that the tables have beside those of `by` and of evidence.
 const TAKEN: &[&str] = &[
     "occ_count",
     "record_count",
@@ -37,15 +37,6 @@ const TAKEN: &[&str] = &[
     "beta",
     "row",
     "event_start",
-    "gbifid",
-    "eventdate",
-    "year",
-    "decimallatitude",
-    "decimallongitude",
-    "coordinateuncertaintyinmeters",
-    "datasetkey",
-    "basisofrecord",
-    "issue",
     "recent",
     "run", // the partition key
 ];
@@ -84,7 +75,8 @@ impl SummarySpec {
                 return Err(self.wrong(format!("`by` has {column} twice")));
             }
             let lower = column.to_ascii_lowercase();
-            if TAKEN.contains(&lower.as_str()) || is_riis_figure(&lower) || column.is_empty() {
+            let is_taken = TAKEN.iter().chain(&evidence::COLUMNS).any(|taken| *taken == lower);
+            if is_taken || is_riis_figure(&lower) || column.is_empty() {
                 return Err(self.wrong(format!(
                     "`by` has {column:?}, a name that its tables use for something else: rename the field"
                 )));

@@ -11,6 +11,7 @@ use aws_sdk_glue::operation::get_partition::GetPartitionError;
 use aws_sdk_glue::operation::get_table::GetTableError;
 use aws_sdk_glue::operation::start_crawler::StartCrawlerError;
 use aws_sdk_glue::operation::update_table::UpdateTableError;
+use aws_sdk_glue::types::builders::TableInputBuilder;
 use aws_sdk_glue::types::{
     Column, CrawlerState as GlueCrawlerState, LastCrawlStatus, PartitionInput, SerDeInfo, StorageDescriptor,
     Table, TableInput,
@@ -81,6 +82,30 @@ impl GlueCatalog {
         }
     }
 
+    async fn create(&self, table: TableInput) -> Result<Created, StepError> {
+        match self.client.create_table().database_name(&self.database).table_input(table).send().await {
+            Ok(_) => Ok(Created::Created),
+            Err(error)
+                if error.as_service_error().is_some_and(CreateTableError::is_already_exists_exception) =>
+            {
+                Ok(Created::AlreadyExists)
+            }
+            Err(error) => Err(failed("glue:CreateTable", &error)),
+        }
+    }
+
+    /// Replaces a table, if it still has the version that was read.
+    async fn update(&self, name: &str, read: Option<String>, table: TableInput) -> Result<(), StepError> {
+        let request = self.client.update_table().database_name(&self.database);
+        match request.set_version_id(read).table_input(table).send().await {
+            Ok(_) => Ok(()),
+            Err(error) if error.as_service_error().is_some_and(is_update_conflict) => {
+                Err(self.conflict(name))
+            }
+            Err(error) => Err(failed("glue:UpdateTable", &error)),
+        }
+    }
+
     fn conflict(&self, table: &str) -> StepError {
         StepError::TableConflict(format!("table {}.{table}: changed since it was read", self.database))
     }
@@ -124,17 +149,31 @@ fn parquet_storage(columns: &[CatalogColumn], location: &str) -> Result<StorageD
         .build())
 }
 
-fn latest_input(spec: &LatestSpec) -> Result<TableInput, StepError> {
-    TableInput::builder()
-        .name(&spec.name)
-        .description(&spec.description)
+/// A table of Parquet files, as far as a name, a description, columns and a location go.
+fn parquet_table(
+    name: &str,
+    description: &str,
+    columns: &[CatalogColumn],
+    location: &str,
+) -> Result<TableInputBuilder, StepError> {
+    Ok(TableInput::builder()
+        .name(name)
+        .description(description)
         .table_type("EXTERNAL_TABLE")
         .parameters("classification", "parquet")
         .parameters("EXTERNAL", "TRUE")
-        .parameters(SHOWS_RUN, spec.run_id.as_str())
-        .storage_descriptor(parquet_storage(&spec.columns, &spec.location)?)
-        .build()
-        .map_err(wrong_request)
+        .storage_descriptor(parquet_storage(columns, location)?))
+}
+
+fn table_input(spec: &TableSpec) -> Result<TableInput, StepError> {
+    let run = CatalogColumn::new(PARTITION_KEY, "string", "the run that made the rows");
+    let table = parquet_table(&spec.name, &spec.description, &spec.columns, &spec.location)?;
+    table.partition_keys(to_column(&run)?).build().map_err(wrong_request)
+}
+
+fn latest_input(spec: &LatestSpec) -> Result<TableInput, StepError> {
+    let table = parquet_table(&spec.name, &spec.description, &spec.columns, &spec.location)?;
+    table.parameters(SHOWS_RUN, spec.run_id.as_str()).build().map_err(wrong_request)
 }
 
 fn to_catalog_table(table: &Table) -> CatalogTable {
@@ -147,20 +186,6 @@ fn to_catalog_table(table: &Table) -> CatalogTable {
         version_id: table.version_id().map(str::to_owned),
         parameters: table.parameters.clone().unwrap_or_default().into_iter().collect(),
     }
-}
-
-fn table_input(spec: &TableSpec) -> Result<TableInput, StepError> {
-    let run = CatalogColumn::new(PARTITION_KEY, "string", "the run that made the rows");
-    TableInput::builder()
-        .name(&spec.name)
-        .description(&spec.description)
-        .table_type("EXTERNAL_TABLE")
-        .parameters("classification", "parquet")
-        .parameters("EXTERNAL", "TRUE")
-        .partition_keys(to_column(&run)?)
-        .storage_descriptor(parquet_storage(&spec.columns, &spec.location)?)
-        .build()
-        .map_err(wrong_request)
 }
 
 /// The part of a table that UpdateTable takes: without it, what is not passed is lost.
@@ -194,17 +219,7 @@ impl Catalog for GlueCatalog {
     }
 
     async fn create_table(&self, spec: &TableSpec) -> Result<Created, StepError> {
-        let request =
-            self.client.create_table().database_name(&self.database).table_input(table_input(spec)?);
-        match request.send().await {
-            Ok(_) => Ok(Created::Created),
-            Err(error)
-                if error.as_service_error().is_some_and(CreateTableError::is_already_exists_exception) =>
-            {
-                Ok(Created::AlreadyExists)
-            }
-            Err(error) => Err(failed("glue:CreateTable", &error)),
-        }
+        self.create(table_input(spec)?).await
     }
 
     async fn update_columns(&self, read: &CatalogTable, columns: &[CatalogColumn]) -> Result<(), StepError> {
@@ -215,19 +230,7 @@ impl Catalog for GlueCatalog {
         let columns = columns.iter().map(to_column).collect::<Result<Vec<_>, _>>()?;
         let storage = table.storage_descriptor.get_or_insert_with(|| StorageDescriptor::builder().build());
         storage.columns = Some(columns);
-        let request = self
-            .client
-            .update_table()
-            .database_name(&self.database)
-            .set_version_id(read.version_id.clone())
-            .table_input(to_input(table)?);
-        match request.send().await {
-            Ok(_) => Ok(()),
-            Err(error) if error.as_service_error().is_some_and(is_update_conflict) => {
-                Err(self.conflict(&read.name))
-            }
-            Err(error) => Err(failed("glue:UpdateTable", &error)),
-        }
+        self.update(&read.name, read.version_id.clone(), to_input(table)?).await
     }
 
     async fn partition(&self, table: &str, run: &RunId) -> Result<Option<String>, StepError> {
@@ -305,17 +308,9 @@ impl Catalog for GlueCatalog {
     async fn show_run(&self, spec: &LatestSpec) -> Result<(), StepError> {
         let input = latest_input(spec)?;
         let Some(table) = self.table(&spec.name).await? else {
-            let request = self.client.create_table().database_name(&self.database).table_input(input);
-            return match request.send().await {
-                Ok(_) => Ok(()),
-                Err(error)
-                    if error
-                        .as_service_error()
-                        .is_some_and(CreateTableError::is_already_exists_exception) =>
-                {
-                    Err(self.conflict(&spec.name))
-                }
-                Err(error) => Err(failed("glue:CreateTable", &error)),
+            return match self.create(input).await? {
+                Created::Created => Ok(()),
+                Created::AlreadyExists => Err(self.conflict(&spec.name)),
             };
         };
         if table.location == spec.location
@@ -324,19 +319,7 @@ impl Catalog for GlueCatalog {
         {
             return Ok(());
         }
-        let request = self
-            .client
-            .update_table()
-            .database_name(&self.database)
-            .set_version_id(table.version_id)
-            .table_input(input);
-        match request.send().await {
-            Ok(_) => Ok(()),
-            Err(error) if error.as_service_error().is_some_and(is_update_conflict) => {
-                Err(self.conflict(&spec.name))
-            }
-            Err(error) => Err(failed("glue:UpdateTable", &error)),
-        }
+        self.update(&spec.name, table.version_id, input).await
     }
 
     async fn delete_table(&self, name: &str) -> Result<(), StepError> {

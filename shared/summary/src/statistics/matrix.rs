@@ -6,6 +6,7 @@ use arrow::array::{Array, AsArray, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Int64Type};
 use rustc_hash::FxHashMap;
 
+use crate::read::{column, texts};
 use crate::{SummaryError, SummarySpec};
 
 /// Takes the rows of a species list, in any order, and makes the matrix.
@@ -129,17 +130,11 @@ impl MatrixBuilder {
     pub fn add(&mut self, list: &RecordBatch) -> Result<(), SummaryError> {
         let name = self.spec.name.clone();
         let wrong = |why: String| SummaryError::Matrix { summary: name.clone(), why };
-        let column = |column: &str, expected: &DataType| {
-            let found = list.column_by_name(column).ok_or_else(|| wrong(format!("no column {column}")))?;
-            match found.data_type() {
-                same if same == expected => Ok(found),
-                other => Err(wrong(format!("column {column} has type {other}, expected {expected}"))),
-            }
-        };
-        let text = |name: &str| Ok::<_, SummaryError>(column(name, &DataType::Utf8)?.as_string::<i32>());
+        let text = |name: &str| texts(list, name).map_err(wrong);
         let by = self.spec.by.iter().map(|name| text(name)).collect::<Result<Vec<&StringArray>, _>>()?;
         let (keys, species) = (text("specieskey")?, text("species")?);
-        let counts: &Int64Array = column("occ_count", &DataType::Int64)?.as_primitive::<Int64Type>();
+        let counts = column(list, "occ_count", &DataType::Int64).map_err(wrong)?;
+        let counts: &Int64Array = counts.as_primitive::<Int64Type>();
         for row in 0..list.num_rows() {
             let occ = cell(counts, row, |row| counts.value(row))
                 .and_then(|occ| u64::try_from(occ).ok().filter(|&occ| occ > 0))
