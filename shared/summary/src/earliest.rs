@@ -106,10 +106,11 @@ impl EarliestDated {
     /// [`SummaryError::Parquet`] if it cannot be written.
     pub fn to_parquet(&self) -> Result<Bytes, SummaryError> {
         let rows = self.sorted();
+        let evidence = self.evidence.in_order(rows.iter().map(|row| row.2 as usize));
         let mut table = SummaryTable::new(String::new(), rows.len());
         table.text(&self.spec.by[0], "", |row| Some(self.texts.text(rows[row].0)));
         table.text("specieskey", "", |row| Some(self.texts.text(rows[row].1)));
-        evidence_columns(&mut table, &self.evidence, |row| rows[row].2 as usize);
+        evidence_columns(&mut table, &evidence, |row| row);
         table.to_parquet()
     }
 
@@ -227,19 +228,19 @@ pub(crate) fn evidence_columns<'a>(
     evidence: &'a EvidenceList,
     place: impl Fn(usize) -> usize + Copy + Send + Sync + 'a,
 ) {
-    let at = move |row| evidence.get(place(row));
     let comment = "Earliest day that eventdate allows, of an interval its start; else the first day of year; null: \
                    no record of the species in the region is dated";
     table.date("event_start", comment, move |row| evidence.order(place(row)).start.days());
-    table.text("gbifid", "Of the record", move |row| at(row).gbifid);
-    table.text("eventdate", "Date of the record as it landed", move |row| at(row).eventdate);
-    table.int("year", "Year of the record as it landed", move |row| at(row).year);
-    table.double("decimallatitude", "Degrees", move |row| at(row).decimallatitude);
-    table.double("decimallongitude", "Degrees", move |row| at(row).decimallongitude);
-    table.double("coordinateuncertaintyinmeters", "Metres", move |row| at(row).uncertainty_m);
-    table.text("datasetkey", "Key of the dataset in GBIF", move |row| at(row).datasetkey);
-    table.text("basisofrecord", "Kind of the record", move |row| at(row).basisofrecord);
-    table.text("issue", "What GBIF found amiss in the record, joined with ;", move |row| at(row).issue);
+    table.text("gbifid", "Of the record", move |row| evidence.own(place(row))[0]);
+    table.text("eventdate", "Date of the record as it landed", move |row| evidence.own(place(row))[1]);
+    table.int("year", "Year of the record as it landed", move |row| evidence.year(place(row)));
+    table.double("decimallatitude", "Degrees", move |row| evidence.numbers(place(row))[0]);
+    table.double("decimallongitude", "Degrees", move |row| evidence.numbers(place(row))[1]);
+    table.double("coordinateuncertaintyinmeters", "Metres", move |row| evidence.numbers(place(row))[2]);
+    table.text("datasetkey", "Key of the dataset in GBIF", move |row| evidence.text(place(row), 0));
+    table.text("basisofrecord", "Kind of the record", move |row| evidence.text(place(row), 1));
+    let comment = "What GBIF found amiss in the record, joined with ;";
+    table.text("issue", comment, move |row| evidence.text(place(row), 2));
 }
 
 /// The columns of evidence of a batch.
