@@ -133,7 +133,7 @@ impl Annotating {
         out: Option<&Path>,
         columns: &[&str],
     ) -> Result<Passed, Box<dyn Error>> {
-        let columns = Columns::These(columns.iter().map(|&name| name.to_owned()).collect());
+        let columns: Columns = columns.join(",").parse()?;
         let out = match out {
             Some(path) => Some((File::create(path)?, "annotated.parquet")),
             None => None,

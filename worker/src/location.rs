@@ -1,7 +1,7 @@
 //! Where a download is: a file or folder of this machine, an object or prefix in S3, or a URL.
 
 use std::io::{Read, Seek};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bisonflow_cloud::Store;
@@ -90,11 +90,18 @@ impl Location {
         if text.contains("://") && !text.starts_with("file://") {
             return Location::try_from(&SourceUri::try_from(text.to_owned())?);
         }
-        let path = PathBuf::from(text.strip_prefix("file://").unwrap_or(text));
-        let path = path.canonicalize().map_err(|error| {
-            StepError::DownloadNotAvailable(format!("source {text:?} cannot be had: {error}; check the path"))
+        Location::local(Path::new(text.strip_prefix("file://").unwrap_or(text)))
+    }
+
+    /// A path of this machine.
+    ///
+    /// # Errors
+    /// [`StepError::DownloadNotAvailable`] if it does not exist.
+    pub fn local(path: &Path) -> Result<Location, StepError> {
+        let whole = path.canonicalize().map_err(|error| {
+            StepError::DownloadNotAvailable(format!("source {path:?} cannot be had: {error}; check the path"))
         })?;
-        Ok(Location::Local(path))
+        Ok(Location::Local(whole))
     }
 
     /// What stands after the last `/`.

@@ -28,8 +28,8 @@ pub struct OnePassRequest {
     pub riis: Option<PathBuf>,
     /// The folder for the results.
     pub out: PathBuf,
-    /// Which columns of the source go on; none to count only.
-    pub columns: Option<Columns>,
+    /// Which columns of the source go on; without any, records are only counted.
+    pub columns: Columns,
     /// Worker threads; absent for one on each core.
     pub threads: Option<NonZeroUsize>,
 }
@@ -52,7 +52,7 @@ pub struct OnePassResult {
 pub fn one_pass(request: &OnePassRequest, handle: &Handle) -> Result<OnePassResult, StepError> {
     let store = Store::folder(&request.out)?;
     let run = RunRequest {
-        location: Location::Local(request.source.clone()),
+        location: Location::local(&request.source)?,
         layers: request.layers.clone(),
         index: request.index.clone(),
         riis: request.riis.clone(),
@@ -67,16 +67,14 @@ pub fn one_pass(request: &OnePassRequest, handle: &Handle) -> Result<OnePassResu
     let pool = crate::annotate::pool(request.threads)?;
     let target = request.out.join("annotated.parquet");
     let unwritten = |path: &Path, error: &dyn std::fmt::Display| {
-        StepError::SourceUnavailable(format!("writing {}: {error}", path.display()))
+        StepError::Internal(format!("writing {}: {error}", path.display()))
     };
     let name = target.display().to_string();
-    let columns = request.columns.clone().unwrap_or_default();
-    let file = match request.columns {
-        None => None,
-        Some(_) => {
-            let file = tempfile::NamedTempFile::new_in(&request.out);
-            Some(file.map_err(|error| unwritten(&target, &error))?)
-        }
+    let file = if request.columns.is_empty() {
+        None
+    } else {
+        let file = tempfile::NamedTempFile::new_in(&request.out);
+        Some(file.map_err(|error| unwritten(&target, &error))?)
     };
     let out = file.as_ref().map(|file| file.as_file().try_clone()).transpose();
     let out = out.map_err(|error| unwritten(&target, &error))?;
@@ -88,8 +86,9 @@ pub fn one_pass(request: &OnePassRequest, handle: &Handle) -> Result<OnePassResu
         finds_earliest: false,
         run_year: plan.run_year(),
     };
-    let OnePass { done, read } =
-        pool.install(|| annotate_file(&annotator, &request.source, &columns, order))?;
+    let OnePass { done, read } = pool
+        .install(|| annotate_file(&annotator, &request.source, &request.columns, order))
+        .map_err(lasting)?;
     let mut files = Vec::new();
     if let (Some(out), Some(file)) = (done.out, file) {
         out.into_inner().map_err(|error| unwritten(&target, &error))?;
@@ -102,6 +101,14 @@ pub fn one_pass(request: &OnePassRequest, handle: &Handle) -> Result<OnePassResu
         files.push(request.out.join(key));
     }
     Ok(OnePassResult { tally: done.tally, read, files })
+}
+
+/// An error of this machine's files, where no service has to be waited for.
+fn lasting(error: StepError) -> StepError {
+    match error {
+        StepError::SourceUnavailable(sentence) => StepError::Internal(sentence),
+        error => error,
+    }
 }
 
 fn annotator(store: &Store, plan: &Plan, handle: &Handle) -> Result<Annotator, StepError> {

@@ -39,11 +39,17 @@ impl LayersFrom {
 /// Builds the index and writes it to `out`, whole or not at all; what it is made of, in lines.
 ///
 /// # Errors
-/// As [`check`], and [`StepError::BadReferenceData`] if the file cannot be written.
+/// As [`check`], [`StepError::InvalidInput`] if there is no such folder, and [`StepError::BadReferenceData`] if the
+/// file cannot be written.
 pub fn build(from: &LayersFrom, out: &Path, handle: &Handle) -> Result<Vec<String>, StepError> {
-    let (_, index) = from.open(handle)?;
+    let folder = std::path::absolute(out).ok().and_then(|out| Some(out.parent()?.to_owned()));
+    if out.is_dir() || !folder.is_some_and(|folder| folder.is_dir()) {
+        let found = format!("found {}, expected a file in a folder that exists", out.display());
+        return Err(StepError::invalid("--out", found));
+    }
+    let (config, index) = from.open(handle)?;
     index.write(out)?;
-    let mut lines = told(&index);
+    let mut lines = told(&config, &index);
     lines.push(format!("index     {} ({} bytes)", out.display(), index.as_bytes().len()));
     Ok(lines)
 }
@@ -53,7 +59,12 @@ pub fn build(from: &LayersFrom, out: &Path, handle: &Handle) -> Result<Vec<Strin
 /// # Errors
 /// [`StepError::BadReferenceData`] naming layer, file and field.
 pub fn check(from: &LayersFrom, handle: &Handle) -> Result<Vec<String>, StepError> {
-    Ok(told(&from.open(handle)?.1))
+    let (config, index) = from.open(handle)?;
+    let mut lines = told(&config, &index);
+    if let Some(path) = &from.index {
+        lines.push(format!("index     {} is of these layers and their sources", path.display()));
+    }
+    Ok(lines)
 }
 
 /// Which regions one place lies in, layer by layer, in words. Degrees.
@@ -90,8 +101,19 @@ pub fn locate(from: &LayersFrom, lon: f64, lat: f64, handle: &Handle) -> Result<
     Ok(lines)
 }
 
-fn told(index: &Index) -> Vec<String> {
+fn told(config: &LayersConfig, index: &Index) -> Vec<String> {
     let mut lines: Vec<String> = index.layers().iter().flat_map(of_layer).collect();
+    if lines.is_empty() {
+        lines.push("warning   there is no layer: records get no region".to_owned());
+    }
+    lines.push(match &config.riis_region_from {
+        Some(column) => format!("register  the column {column} says which of its regions a record lies in"),
+        None => {
+            "register  cannot be used: no riis_region_from says in which column the state stands".to_owned()
+        }
+    });
+    let summaries = config.summaries.iter();
+    lines.extend(summaries.map(|summary| format!("summary   {} by {}", summary.name, summary.by.join(", "))));
     lines.push(format!("zones     {} combinations of regions", index.zone_count()));
     lines
 }

@@ -109,7 +109,7 @@ fn an_index_gives_the_same_as_building_it_or_is_refused() {
         std::fs::write(&index, content).unwrap();
         let error = with(Some(index.clone()), "refused").map(|_| ()).unwrap_err();
         assert_eq!(error.name(), ErrorName::BadReferenceData, "{error}");
-        assert!(error.to_string().contains(word) && error.to_string().contains("reference push"), "{error}");
+        assert!(error.to_string().contains(word) && error.to_string().contains("regions build"), "{error}");
     }
 }
 
@@ -183,14 +183,14 @@ fn one_file_in_one_pass_counts_as_the_run_does() {
     std::fs::write(&source, text(10)).unwrap();
     std::fs::create_dir(&out).unwrap();
     let runtime = Runtime::new().unwrap();
-    for (columns, files) in [(Some(bisonflow_annotation::Columns::Core), 2), (None, 1)] {
+    for (columns, files) in [("core", 2), ("none", 1)] {
         let request = crate::one_pass::OnePassRequest {
             source: source.clone(),
             layers: None,
             index: None,
             riis: None,
             out: out.clone(),
-            columns,
+            columns: columns.parse().unwrap(),
             threads: std::num::NonZeroUsize::new(2),
         };
         let result = crate::one_pass::one_pass(&request, runtime.handle()).unwrap();

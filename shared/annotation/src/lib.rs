@@ -7,6 +7,7 @@
 //! says of its taxon) and its outcome (what the register says of that taxon there). Columns and counts are made of
 //! these, so that texts are handled once for each distinct one, not for each record.
 
+mod columns;
 mod counting;
 mod datasets;
 mod distinct;
@@ -37,8 +38,9 @@ use bisonflow_occurrence::filter::Filters;
 use bisonflow_region::{Index, LayersConfig};
 use bisonflow_riis::Register;
 
+pub use columns::{CORE_COLUMNS, Columns};
 pub use local_file::{LocalFile, LocalRead};
-pub use one_pass::{CORE_COLUMNS, Columns, OnePass, annotate_download, annotate_file};
+pub use one_pass::{OnePass, annotate_file};
 pub use pass::{Done, Order, Pass};
 pub use record_file::{RecordFile, footer_options};
 use regions::LayerColumns;

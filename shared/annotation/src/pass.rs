@@ -5,11 +5,11 @@ use std::io::Write;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use bisonflow_contract::StepError;
 use bisonflow_contract::document::Tally;
-use bisonflow_occurrence::Filters;
 use bisonflow_occurrence::parquet_file::{ColumnValues, RecordWriter};
+use bisonflow_occurrence::{Filters, schema};
 use bisonflow_summary::SummarySpec;
 use bytes::Bytes;
 use parquet::arrow::ArrowSchemaConverter;
@@ -19,7 +19,7 @@ use rayon::prelude::*;
 
 use crate::Annotator;
 use crate::groups::Counts;
-use crate::session::{Annotated, Extras, Session};
+use crate::session::{self, Annotated, Extras, Session};
 
 /// Fewest records of a batch that are worth a thread of their own.
 const SHARE_RECORDS: usize = 1024;
@@ -46,9 +46,11 @@ pub struct Pass<'a, W: Write + Send> {
     pub(crate) annotator: &'a Annotator,
     pub(crate) sessions: Vec<Session<'a>>,
     pub(crate) writer: Option<RecordWriter<W>>,
-    /// The columns of the records.
+    /// The columns of the records that are read: first those that go on, then those that only annotating needs.
     pub(crate) table: SchemaRef,
-    /// How Parquet describes the annotated ones.
+    /// How many of them go on.
+    pub(crate) written: usize,
+    /// How Parquet describes those that are read.
     pub(crate) descriptions: Vec<ColumnDescPtr>,
     pub(crate) name: &'a str,
     summaries: &'a [SummarySpec],
@@ -68,7 +70,8 @@ pub struct Done<W> {
 }
 
 impl<'a, W: Write + Send> Pass<'a, W> {
-    /// Begins a pass over records with these columns.
+    /// Begins a pass over records of which these columns go on. What else annotating needs is read all the same: it
+    /// is told by [`Pass::table`].
     ///
     /// # Errors
     /// [`StepError::SourceUnavailable`] if the output cannot be written to.
@@ -83,7 +86,8 @@ impl<'a, W: Write + Send> Pass<'a, W> {
         let name = name.unwrap_or_default();
         let writer = out.map(|out| RecordWriter::new(out, annotator.schema(columns), row_group_records));
         let writer = writer.transpose().map_err(|error| unwritten(name, &error))?;
-        let descriptions = ArrowSchemaConverter::new().convert(&annotator.schema(columns));
+        let table = with_needed(columns, &session::needed_columns(&annotator.filters, extras));
+        let descriptions = ArrowSchemaConverter::new().convert(&table);
         let descriptions = descriptions.map_err(|error| unwritten(name, &error))?.columns().to_vec();
         let sessions = (0..rayon::current_num_threads())
             .map(|source| Session::new(annotator, source, run_year, extras, writer.is_some()));
@@ -91,7 +95,8 @@ impl<'a, W: Write + Send> Pass<'a, W> {
             annotator,
             sessions: sessions.collect(),
             writer,
-            table: Arc::clone(columns),
+            table,
+            written: columns.fields().len(),
             descriptions,
             name,
             summaries,
@@ -100,7 +105,12 @@ impl<'a, W: Write + Send> Pass<'a, W> {
         })
     }
 
-    /// Annotates a batch.
+    /// The columns that are read: first those that go on, then those that only annotating needs.
+    pub fn table(&self) -> &SchemaRef {
+        &self.table
+    }
+
+    /// Annotates a batch of the columns of [`Pass::table`].
     ///
     /// # Errors
     /// [`StepError::SourceUnavailable`] if the output cannot be written to, [`StepError::Internal`] if the batch has
@@ -110,8 +120,10 @@ impl<'a, W: Write + Send> Pass<'a, W> {
         let Some(writer) = &mut self.writer else { return Ok(()) };
         let mut columns: Vec<Vec<ColumnValues<'_>>> = Vec::new();
         for (session, annotated) in self.sessions.iter().zip(&shares) {
-            let of_share =
-                session.kept_columns(annotated)?.into_iter().chain(session.added_columns(annotated)?);
+            let of_share = session
+                .kept_columns(annotated, self.written)?
+                .into_iter()
+                .chain(session.added_columns(annotated)?);
             for (place, values) in of_share.enumerate() {
                 if columns.len() == place {
                     columns.push(Vec::new());
@@ -154,6 +166,17 @@ impl<'a, W: Write + Send> Pass<'a, W> {
         }
         Ok(Done { out, tally, counts: counts.finish()? })
     }
+}
+
+/// The columns, and after them those of `occurrences` that are needed and not among them.
+fn with_needed(columns: &SchemaRef, needed: &[&str]) -> SchemaRef {
+    let is_missing = |name: &str| columns.field_with_name(name).is_err();
+    let occurrences = schema::schema(&[]);
+    let missing = occurrences.fields().iter().filter(|field| {
+        let name = field.name().as_str();
+        needed.contains(&name) && is_missing(name)
+    });
+    Arc::new(Schema::new(columns.fields().iter().chain(missing).cloned().collect::<Vec<_>>()))
 }
 
 pub(crate) fn unwritten(name: &str, error: &ParquetError) -> StepError {

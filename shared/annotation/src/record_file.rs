@@ -30,6 +30,8 @@ pub struct RecordFile<R> {
     file: Arc<R>,
     footer: ArrowReaderMetadata,
     name: String,
+    /// What it means if it cannot be read.
+    error: fn(String) -> StepError,
 }
 
 /// How a footer is read: with all that is needed to copy column chunks.
@@ -40,19 +42,26 @@ pub fn footer_options() -> ArrowReaderOptions {
 }
 
 impl<R: ChunkReader + 'static> RecordFile<R> {
-    /// A file whose footer is known, read with [`footer_options`]; `name` is what messages call it.
+    /// A file behind a service, whose footer is known, read with [`footer_options`]; `name` is what messages call it.
+    /// That it cannot be read is [`StepError::SourceUnavailable`].
     pub fn new(file: R, footer: ArrowReaderMetadata, name: &str) -> Self {
-        RecordFile { file: Arc::new(file), footer, name: name.to_owned() }
+        RecordFile {
+            file: Arc::new(file),
+            footer,
+            name: name.to_owned(),
+            error: StepError::SourceUnavailable,
+        }
     }
 
-    /// Reads a file's footer.
+    /// A file of this machine, whose footer is read. That it cannot be read is [`StepError::CorruptArchive`].
     ///
     /// # Errors
-    /// [`StepError::SourceUnavailable`] if it cannot be read or is damaged.
+    /// [`StepError::CorruptArchive`].
     pub fn open(file: R, name: &str) -> std::result::Result<Self, StepError> {
         let footer = ArrowReaderMetadata::load(&file, footer_options());
-        let footer = footer.map_err(|error| StepError::SourceUnavailable(format!("{name}: {error}")))?;
-        Ok(RecordFile::new(file, footer, name))
+        let error = StepError::CorruptArchive;
+        let footer = footer.map_err(|cause| error(format!("{name}: {cause}; get the file again")))?;
+        Ok(RecordFile { error, ..RecordFile::new(file, footer, name) })
     }
 
     /// The columns of the file.
@@ -67,7 +76,7 @@ impl<R: ChunkReader + 'static> RecordFile<R> {
 
     /// The error of this file.
     pub(crate) fn failed(&self, error: &dyn std::fmt::Display) -> StepError {
-        StepError::SourceUnavailable(format!("{}: {error}", self.name))
+        (self.error)(format!("{}: {error}", self.name))
     }
 
     /// A row group, its columns found by the names of `wanted` whatever their case.

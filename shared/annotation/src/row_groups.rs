@@ -15,15 +15,15 @@ use bisonflow_contract::input::FilterName;
 use bisonflow_occurrence::Filters;
 use bisonflow_occurrence::conform::Conform;
 use bisonflow_occurrence::parquet_file::{ColumnEncoder, ColumnValues, SourceChunk};
-use bisonflow_summary::{evidence, record_year};
+use bisonflow_summary::record_year;
 use parquet::file::reader::ChunkReader;
 use parquet::file::statistics::Statistics;
 use rayon::prelude::*;
 
+use crate::internal;
 use crate::pass::Pass;
 use crate::record_file::{RecordFile, RowGroup, Source, side_by_side};
-use crate::session::{Extras, NEEDED_COLUMNS};
-use crate::{datasets, internal};
+use crate::session::{self, Extras};
 
 impl<W: Write + Send> Pass<'_, W> {
     /// Annotates a row group of a file; answers how many records it has. Those that are kept become a row group of
@@ -42,7 +42,7 @@ impl<W: Write + Send> Pass<'_, W> {
         }
         let is_filtered = self.annotator.filters.active().contains(&FilterName::Coordinates);
         let filtered: &[&str] = if is_filtered { &["decimallatitude", "decimallongitude"] } else { &[] };
-        let is_like = group.is_like(&self.descriptions[..table.fields().len()], filtered);
+        let is_like = group.is_like(&self.descriptions, filtered);
         if !is_like.map_err(|error| file.failed(&error))? {
             return self.cast_row_group(file, &group, &table);
         }
@@ -70,7 +70,7 @@ impl<W: Write + Send> Pass<'_, W> {
         }
         drop(readers);
         if self.writer.is_some() {
-            self.copy_or_filter(&group, &table, &kept)?;
+            self.copy_or_filter(&group, &kept)?;
         }
         Ok(group.records() as u64)
     }
@@ -86,8 +86,7 @@ impl<W: Write + Send> Pass<'_, W> {
         let Some(writer) = &mut self.writer else { return Ok(()) };
         let columns = self.sessions.iter().zip(&shares).map(|(session, share)| session.added_columns(share));
         let columns: Vec<Vec<ColumnValues<'_>>> = columns.collect::<Result<_, _>>()?;
-        let first = self.table.fields().len();
-        writer.columns_mut()[first..]
+        writer.columns_mut()[self.written..]
             .par_iter_mut()
             .enumerate()
             .try_for_each(|(place, column)| columns.iter().try_for_each(|share| column.append(&share[place])))
@@ -96,11 +95,10 @@ impl<W: Write + Send> Pass<'_, W> {
         Ok(())
     }
 
-    /// Writes the columns of the table: their chunks, if all records are kept, else what is left of them.
+    /// Writes the columns that go on: their chunks, if all records are kept, else what is left of them.
     fn copy_or_filter<R: ChunkReader + 'static>(
         &mut self,
         group: &RowGroup<'_, R>,
-        table: &SchemaRef,
         kept: &[BooleanArray],
     ) -> Result<(), StepError> {
         let Some(writer) = &mut self.writer else { return Ok(()) };
@@ -109,7 +107,7 @@ impl<W: Write + Send> Pass<'_, W> {
             return Ok(());
         }
         let unwritten = |error| crate::pass::unwritten(self.name, &error);
-        let columns = &mut writer.columns_mut()[..table.fields().len()];
+        let columns = &mut writer.columns_mut()[..self.written];
         if records < group.records() {
             let kept: Vec<&dyn Array> = kept.iter().map(|kept| kept as &dyn Array).collect();
             let kept = concat(&kept).map_err(internal)?;
@@ -193,15 +191,7 @@ fn needed_columns<R: ChunkReader + 'static>(
         }
         _ => false,
     });
-    let mut names: Vec<&str> = NEEDED_COLUMNS.into_iter().chain(filters.columns()).collect();
-    if extras.counts_datasets {
-        names.extend(datasets::COLUMNS);
-    }
-    if extras.finds_earliest {
-        names.extend(evidence::COLUMNS);
-    }
-    names.sort_unstable();
-    names.dedup();
+    let mut names = session::needed_columns(filters, extras);
     names.retain(|&name| extras.finds_earliest || !(has_years && name == "eventdate"));
     let columns = names.into_iter().filter_map(source);
     let mut columns: Vec<(i64, Source)> =

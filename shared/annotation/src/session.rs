@@ -12,10 +12,10 @@ use bisonflow_contract::document::Tally;
 use bisonflow_occurrence::Filters;
 use bisonflow_occurrence::parquet_file::{ColumnValues, NO_TEXT, Texts};
 use bisonflow_region::ZoneId;
-use bisonflow_summary::record_year;
+use bisonflow_summary::{evidence, record_year};
 
 use crate::counting::{Groups, NO_YEAR};
-use crate::datasets::Datasets;
+use crate::datasets::{self, Datasets};
 use crate::earliest::Earliest;
 use crate::regions::SetValues;
 use crate::status::Outcomes;
@@ -23,8 +23,8 @@ use crate::taxon::{self, Taxa};
 use crate::text::Text;
 use crate::{Annotator, internal, wrong_type};
 
-/// The columns that annotating reads, beside those of the filters.
-pub(crate) const NEEDED_COLUMNS: [&str; 10] = [
+/// The columns that annotating reads, beside those of the filters and of [`Extras`].
+const NEEDED_COLUMNS: [&str; 10] = [
     "decimallongitude",
     "decimallatitude",
     "taxonkey",
@@ -62,6 +62,20 @@ pub(crate) struct Session<'a> {
 pub(crate) struct Extras {
     pub(crate) counts_datasets: bool,
     pub(crate) finds_earliest: bool,
+}
+
+/// The names of all columns that annotating with these filters reads, each once, in order.
+pub(crate) fn needed_columns(filters: &Filters, extras: Extras) -> Vec<&'static str> {
+    let mut names: Vec<_> = NEEDED_COLUMNS.into_iter().chain(filters.columns()).collect();
+    if extras.counts_datasets {
+        names.extend(datasets::COLUMNS);
+    }
+    if extras.finds_earliest {
+        names.extend(evidence::COLUMNS);
+    }
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 /// The records of a batch that passed the filters.
@@ -220,13 +234,14 @@ impl<'a> Session<'a> {
         Ok(columns)
     }
 
-    /// The columns of the records as they were; those of the taxon by their codes.
+    /// The first `count` columns of the records as they were; those of the taxon by their codes.
     pub(crate) fn kept_columns<'s>(
         &'s self,
         annotated: &'s Annotated,
+        count: usize,
     ) -> Result<Vec<ColumnValues<'s>>, StepError> {
         let schema = annotated.kept.schema();
-        let columns = schema.fields().iter().zip(annotated.kept.columns());
+        let columns = schema.fields().iter().zip(annotated.kept.columns()).take(count);
         let values = columns.map(|(field, array)| {
             Ok(match taxon::COLUMNS.iter().position(|name| name == field.name()) {
                 Some(place) => ColumnValues::Coded {

@@ -219,10 +219,14 @@ fn pass_with(
     put_in(&mut pass);
     let Done { out, tally, counts } = pass.finish().unwrap();
     let file = Bytes::from(out.unwrap());
+    Passed { batch: read_back(&file), tally, file, counts }
+}
+
+fn read_back(file: &Bytes) -> RecordBatch {
     let builder = ParquetRecordBatchReaderBuilder::try_new(file.clone()).unwrap();
     let schema = Arc::clone(builder.schema());
     let read: Vec<RecordBatch> = builder.build().unwrap().map(Result::unwrap).collect();
-    Passed { batch: arrow::compute::concat_batches(&schema, &read).unwrap(), tally, file, counts }
+    arrow::compute::concat_batches(&schema, &read).unwrap()
 }
 
 fn pass_one(annotator: &Annotator, batch: &RecordBatch) -> Passed {
@@ -476,22 +480,36 @@ fn a_file_is_annotated_in_one_pass_in_any_form() {
             finds_earliest: true,
             run_year: 2026,
         };
-        let OnePass { done, read } = annotate_file(&annotator, &path, &Columns::Full, order).unwrap();
+        let OnePass { done, read } =
+            annotate_file(&annotator, &path, &"full".parse().unwrap(), order).unwrap();
         assert_eq!((done.tally, done.counts), (expected.tally.clone(), expected.counts.clone()), "{name}");
         assert_eq!(read.map(|read| read.records.landed), (name == "rows.txt").then_some(7));
-        // To count only, few columns do.
-        let order = Order::<std::io::Sink> {
-            out: None,
-            row_group_records: 1,
-            summaries: &summaries,
-            counts_datasets: true,
-            finds_earliest: true,
-            run_year: 2026,
-        };
-        let few = Columns::Core;
-        let OnePass { done, .. } = annotate_file(&annotator, &path, &few, order).unwrap();
-        assert_eq!((done.tally.records, done.tally.annotated), (7, 7));
+        // What goes on of the columns does not matter to what is found and counted.
+        for few in ["none", "gbifid", "core"] {
+            let few: Columns = few.parse().unwrap();
+            let order = Order {
+                out: Some((Vec::new(), "memory")),
+                row_group_records: 1_000_000,
+                summaries: &summaries,
+                counts_datasets: true,
+                finds_earliest: true,
+                run_year: 2026,
+            };
+            let OnePass { done, .. } = annotate_file(&annotator, &path, &few, order).unwrap();
+            assert_eq!(
+                (done.tally, done.counts),
+                (expected.tally.clone(), expected.counts.clone()),
+                "{name}"
+            );
+            let whole = &expected.batch;
+            let some = read_back(&done.out.unwrap().into());
+            let added = whole.num_columns() - bisonflow_occurrence::schema::columns().len();
+            assert_eq!(some.num_columns(), few.names().count() + added);
+            for (field, column) in some.schema().fields().iter().zip(some.columns()) {
+                assert_eq!(Some(column), whole.column_by_name(field.name()), "{}", field.name());
+            }
+        }
     }
-    let error = Columns::These(vec!["gbifid".into(), "colour".into()]).table().unwrap_err().to_string();
-    assert!(error.contains("found colour"), "{error}");
+    let error = "core,colour".parse::<Columns>().unwrap_err().to_string();
+    assert!(error.contains("found \"colour\"") && error.contains("columns of the table"), "{error}");
 }

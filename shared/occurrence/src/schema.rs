@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
+use crate::OccurrenceError;
+
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ColumnKind {
@@ -152,6 +154,57 @@ pub(crate) fn schema_of(chosen: &[usize], extra: &[String]) -> SchemaRef {
     Arc::new(Schema::new(fixed.chain(extra).collect::<Vec<_>>()))
 }
 
+/// The schema of the columns that are named, in upper or lower case, in the order of [`columns`].
+///
+/// ```
+/// let schema = bisonflow_occurrence::schema::named(&["year".to_string(), "gbifID".to_string()])?;
+/// assert_eq!((schema.field(0).name().as_str(), schema.fields().len()), ("gbifid", 2));
+/// # Ok::<(), bisonflow_occurrence::OccurrenceError>(())
+/// ```
+///
+/// # Errors
+/// [`OccurrenceError::Option`] for a name that is no column, with the nearest ones.
+pub fn named(names: &[String]) -> Result<SchemaRef, OccurrenceError> {
+    Ok(schema_of(&chosen(Some(names))?, &[]))
+}
+
+/// Places of the columns that were asked for, in order: all, or those named.
+pub(crate) fn chosen(asked: Option<&[String]>) -> Result<Vec<usize>, OccurrenceError> {
+    let Some(asked) = asked else { return Ok((0..columns().len()).collect()) };
+    let place = |name: &String| {
+        let wanted = simple_name(name);
+        position(&wanted).ok_or_else(|| OccurrenceError::Option {
+            field: "columns",
+            found: format!("{name:?}, which is no column of the table"),
+            expected: format!(
+                "columns of the table, such as {}",
+                nearest(&wanted, columns().iter().map(|column| column.name))
+            ),
+        })
+    };
+    let mut places = asked.iter().map(place).collect::<Result<Vec<usize>, _>>()?;
+    places.sort_unstable();
+    places.dedup();
+    Ok(places)
+}
+
+/// The lower-case simple name of a term: what follows the last `/`, `#` or `:`.
+pub(crate) fn simple_name(term: &str) -> String {
+    let term = term.trim();
+    term.rsplit(['/', '#', ':']).next().unwrap_or(term).to_lowercase()
+}
+
+/// The three names that differ least, by Levenshtein's distance.
+pub(crate) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> String {
+    let names = names.filter(|name| !name.is_empty());
+    let mut by_distance: Vec<(usize, &str)> =
+        names.map(|other| (strsim::levenshtein(name, other), other)).collect();
+    by_distance.sort_unstable();
+    by_distance.dedup();
+    let nearest: Vec<&str> = by_distance.iter().take(3).map(|&(_, name)| name).collect();
+    nearest.join(", ")
+}
+
 /// Those of `names` that are none of [`columns`], in their order.
 pub fn beyond(names: &[String]) -> Vec<String> {
     names.iter().filter(|name| position(name).is_none()).cloned().collect()
@@ -165,6 +218,18 @@ pub(crate) fn position(name: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn simple_names() {
+        for (term, name) in [
+            ("http://rs.gbif.org/terms/1.0/gbifID", "gbifid"),
+            ("dwc:countryCode", "countrycode"),
+            ("http://example.org/terms#year", "year"),
+            (" eventDate ", "eventdate"),
+        ] {
+            assert_eq!(simple_name(term), name);
+        }
+    }
 
     const SIMPLE_CSV: &str = "gbifID datasetKey occurrenceID kingdom phylum class order family genus species infraspecificEpithet taxonRank scientificName verbatimScientificName verbatimScientificNameAuthorship countryCode locality stateProvince occurrenceStatus individualCount publishingOrgKey decimalLatitude decimalLongitude coordinateUncertaintyInMeters coordinatePrecision elevation elevationAccuracy depth depthAccuracy eventDate day month year taxonKey speciesKey basisOfRecord institutionCode collectionCode catalogNumber recordNumber identifiedBy dateIdentified license rightsHolder recordedBy typeStatus establishmentMeans lastInterpreted mediaType issue acceptedTaxonKey acceptedScientificName taxonomicStatus";
 

@@ -124,8 +124,12 @@ pub(super) async fn check_beginning(
 
 /// The error of an index that is of no use, with what can be done for a run.
 fn what_to_do(pin: &Pin, error: StepError) -> StepError {
-    let advice = "the whole reference data goes up again with `bisonflow reference push`; without an index, \
-                  workers build it of the layers' sources";
+    let advice = if pin.uri.starts_with("s3://") {
+        "the whole reference data goes up again with `bisonflow reference push`; without an index, workers build it \
+         of the layers' sources"
+    } else {
+        "make it with `bisonflow regions build`, or leave it out: then it is built of the layers' sources"
+    };
     StepError::from_name(error.name(), format!("{}: {error}; {advice}", pin.uri))
 }
 

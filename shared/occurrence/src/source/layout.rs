@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::ReadOptions;
-use super::meta_xml::{Description, simple_name};
-use crate::schema::{columns, position};
+use super::meta_xml::Description;
+use crate::schema::{self, columns, nearest, position, simple_name};
 use crate::{OccurrenceError, Place};
 
 /// Without these there is no occurrence to place.
@@ -64,7 +64,7 @@ impl Layout {
     pub(super) fn new(
         header: Option<&str>,
         description: Option<&Description>,
-        ReadOptions { columns: chosen, extra_columns: extra, .. }: &ReadOptions,
+        ReadOptions { columns: asked, extra_columns: extra, .. }: &ReadOptions,
         place: &Place,
     ) -> Result<Layout, OccurrenceError> {
         let from_header: Vec<(usize, String)> = header
@@ -97,7 +97,7 @@ impl Layout {
         let extra = extra_columns(extra, &names.map(String::as_str).collect::<Vec<_>>())?;
         let from = |name: &str| by_name.get(name).cloned().unwrap_or(From::Nowhere);
         let all = columns().iter().map(|column| column.name).chain(extra.iter().map(String::as_str));
-        let mut chosen = chosen_columns(chosen.as_deref())?;
+        let mut chosen = schema::chosen(asked.as_deref())?;
         chosen.extend(columns().len()..columns().len() + extra.len());
         let geospatial = from("hasgeospatialissues");
         Ok(Layout { width, columns: all.map(from).collect(), chosen, geospatial, extra })
@@ -162,54 +162,15 @@ pub(super) fn extra_columns(asked: &[String], names: &[&str]) -> Result<Vec<Stri
             return Err(OccurrenceError::Option {
                 field: "options.columns",
                 found: format!("{name:?}, which the source does not have"),
-                expected: format!("[\"all\"], or columns of the source, such as {}", nearest(name, names)),
+                expected: format!(
+                    "[\"all\"], or columns of the source, such as {}",
+                    nearest(name, names.iter().copied())
+                ),
             });
         }
         extra.push(name.to_owned());
     }
     Ok(extra)
-}
-
-/// Places of the columns of the schema that were asked for, in the order of the schema: all, or those named.
-pub(super) fn chosen_columns(asked: Option<&[String]>) -> Result<Vec<usize>, OccurrenceError> {
-    let Some(asked) = asked else { return Ok((0..columns().len()).collect()) };
-    let names: Vec<&str> = columns().iter().map(|column| column.name).collect();
-    let place = |name: &String| {
-        let wanted = simple_name(name);
-        position(&wanted).ok_or_else(|| OccurrenceError::Option {
-            field: "columns",
-            found: format!("{name:?}, which is no column of the table"),
-            expected: format!("columns of the table, such as {}", nearest(&wanted, &names)),
-        })
-    };
-    let mut places = asked.iter().map(place).collect::<Result<Vec<usize>, _>>()?;
-    places.sort_unstable();
-    places.dedup();
-    Ok(places)
-}
-
-/// The three names that differ least.
-fn nearest(name: &str, names: &[&str]) -> String {
-    let mut by_distance: Vec<(usize, &str)> =
-        names.iter().filter(|name| !name.is_empty()).map(|&other| (distance(name, other), other)).collect();
-    by_distance.sort_unstable();
-    by_distance.dedup();
-    let nearest: Vec<&str> = by_distance.iter().take(3).map(|&(_, name)| name).collect();
-    nearest.join(", ")
-}
-
-/// Levenshtein's distance, in bytes.
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, y) in b.bytes().enumerate() {
-            let changed = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]
@@ -280,10 +241,10 @@ mod tests {
     #[test]
     fn columns_are_chosen_by_name_in_the_order_of_the_schema() {
         let chosen = |names: &[&str]| {
-            chosen_columns(Some(&names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>()))
+            schema::chosen(Some(&names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>()))
         };
         assert_eq!(chosen(&["species", "gbifID", "species"]).unwrap(), [0, 9]);
-        assert_eq!(chosen_columns(None).unwrap().len(), columns().len());
+        assert_eq!(schema::chosen(None).unwrap().len(), columns().len());
         let error = chosen(&["specie"]).unwrap_err().to_string();
         assert!(
             error.starts_with("columns: found \"specie\"") && error.contains("such as species"),

@@ -2,6 +2,8 @@
 
 use roxmltree::{Document, Node};
 
+use crate::schema::simple_name;
+
 /// The columns of one file of an archive.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Description {
@@ -54,12 +56,6 @@ impl Description {
     }
 }
 
-/// The lower-case simple name of a term: what follows the last `/`, `#` or `:`.
-pub(super) fn simple_name(term: &str) -> String {
-    let term = term.trim();
-    term.rsplit(['/', '#', ':']).next().unwrap_or(term).to_lowercase()
-}
-
 fn base_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
@@ -105,18 +101,6 @@ mod tests {
             ["", "<archive>", "<archive/>", &meta("<field index=\"x\" term=\"y\"/>"), &meta("<field/>")]
         {
             assert_eq!(Description::parse(text, "occurrence.txt"), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn simple_names() {
-        for (term, name) in [
-            ("http://rs.gbif.org/terms/1.0/gbifID", "gbifid"),
-            ("dwc:countryCode", "countrycode"),
-            ("http://example.org/terms#year", "year"),
-            (" eventDate ", "eventdate"),
-        ] {
-            assert_eq!(simple_name(term), name);
         }
     }
 }

@@ -20,12 +20,12 @@ use parquet::file::reader::ChunkReader;
 
 use super::archive::Archive;
 use super::bytes_in::{Hashes, Source};
-use super::layout::{REQUIRED, chosen_columns, extra_columns, unsupported};
+use super::layout::{REQUIRED, extra_columns, unsupported};
 use super::rejects::{Aside, At, Rejects};
 use super::{ReadOptions, ReadSummary, count_taxon_key};
 use crate::conform::Conform;
 use crate::issue::is_geospatial;
-use crate::schema::{position, schema_of};
+use crate::schema::{self, position, schema_of};
 use crate::{OccurrenceError, Place, value};
 
 /// Reads Parquet files.
@@ -86,7 +86,7 @@ impl ParquetReader {
     }
 
     fn empty(source: Source, place: Place, options: &ReadOptions) -> Result<Self, OccurrenceError> {
-        let chosen = chosen_columns(options.columns.as_deref())?;
+        let chosen = schema::chosen(options.columns.as_deref())?;
         let gbifid = position("gbifid").expect("a column of the schema");
         let mut read = chosen.clone();
         if !read.contains(&gbifid) {
