@@ -7,7 +7,7 @@ use bisonflow_contract::document::{
     AwaitedApproval, Control, GbifDownload, HashedBytes, Landing, LandingCheckpoint, LandingRecords,
     LayerCount, Ledger, LedgerRecords, Manifest, NewInRun, Part, Pin, Plan, Reference, RequestedDownload,
     RiisCounts, Slice, Source, SourceKind, Subset, SubsetFailure, SubsetReport, Subsets, Table, Tally,
-    TaxonKeyShapes, UnfinishedUpload,
+    TaxonKeyShapes,
 };
 use bisonflow_contract::drift::{DatasetDrift, Drift, DriftLimits, DriftRow, Measure, Verdict};
 use bisonflow_contract::input::{
@@ -411,10 +411,6 @@ fn documents() -> Vec<Example> {
                 columns: vec!["eventID".into()],
                 row_group_records: 250,
                 parts: vec![part(&format!("occurrences/run={}/part-00000.parquet", run_id()))],
-                upload: Some(UnfinishedUpload {
-                    key: format!("occurrences/run={}/part-00001.parquet", run_id()),
-                    id: "VXBsb2FkIElE".into(),
-                }),
             },
         ),
         example(

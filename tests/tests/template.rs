@@ -258,6 +258,40 @@ fn absence_is_never_forbidden() {
 }
 
 #[test]
+fn uploads_that_a_killed_landing_left_are_aborted_by_the_next_one_or_by_the_bucket() {
+    let template = Template::read();
+    let mut listing = Vec::new();
+    let mut aborted = BTreeSet::new();
+    for role in template.resources_of("AWS::IAM::Role").into_keys() {
+        if template.properties(role)["Policies"].is_null() {
+            continue;
+        }
+        for statement in template.statements(role) {
+            if actions(statement).contains("s3:ListBucketMultipartUploads") {
+                // A condition on the prefix would never hold: S3 tells no s3:prefix with this action.
+                assert!(statement["Condition"].is_null(), "{statement}");
+                assert_eq!(statement["Resource"], json!({"Fn::GetAtt": ["DataBucket", "Arn"]}), "{role}");
+                listing.push(role);
+            }
+            if role == "DownloaderRole" && actions(statement).contains("s3:AbortMultipartUpload") {
+                aborted.extend(
+                    one_or_more(&statement["Resource"]).into_iter().filter_map(|at| at["Fn::Sub"].as_str()),
+                );
+            }
+        }
+    }
+    assert_eq!(listing, ["DownloaderRole"]);
+    for prefix in ["occurrences/*", "runs/*/rejects/*"] {
+        assert!(aborted.contains(format!("${{DataBucket.Arn}}/{prefix}").as_str()), "{prefix}: {aborted:?}");
+    }
+    let rules = &template.properties("DataBucket")["LifecycleConfiguration"]["Rules"];
+    let rule = rules.as_array().expect("the bucket has rules").iter().find(|rule| {
+        rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"].is_number() && rule["Prefix"].is_null()
+    });
+    assert_eq!(rule.expect("a rule ends unfinished uploads")["Status"], "Enabled");
+}
+
+#[test]
 fn the_stack_and_the_contract_agree_on_where_things_are() {
     let template = Template::read();
     let pattern = &template.properties("UploadRule")["EventPattern"];

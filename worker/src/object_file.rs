@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use object_store::path::Path;
-use object_store::{GetOptions, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt, WriteMultipart};
+use object_store::{GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt, WriteMultipart};
 use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
 use tokio::runtime::Handle;
@@ -129,13 +129,8 @@ impl ObjectWriter {
         handle: Handle,
     ) -> Result<Self, object_store::Error> {
         let upload = handle.block_on(objects.put_multipart(path))?;
-        Ok(ObjectWriter::of_upload(upload, handle))
-    }
-
-    /// Writes the object whose upload was begun.
-    pub fn of_upload(upload: Box<dyn MultipartUpload>, handle: Handle) -> Self {
         let upload = WriteMultipart::new_with_chunk_size(upload, UPLOAD_PART_BYTES);
-        ObjectWriter { upload: Some(upload), handle, written_bytes: 0 }
+        Ok(ObjectWriter { upload: Some(upload), handle, written_bytes: 0 })
     }
 
     /// Completes the object; answers its length in bytes.

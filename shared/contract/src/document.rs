@@ -306,18 +306,6 @@ pub struct LandingCheckpoint {
     pub row_group_records: u64,
     /// The parts that are finished, in order.
     pub parts: Vec<Part>,
-    /// The part that was being uploaded.
-    pub upload: Option<UnfinishedUpload>,
-}
-
-/// A multipart upload that has to be completed or aborted: until then its parts cost money.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct UnfinishedUpload {
-    /// The object's key below the root.
-    pub key: String,
-    /// The upload's id.
-    pub id: String,
 }
 
 /// `subsets.json`: how the landed records are split.

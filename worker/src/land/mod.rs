@@ -97,6 +97,7 @@ pub fn land(request: &LandRequest<'_>, handle: &Handle) -> Result<Landing, StepE
     for folder in [layout.partition(OCCURRENCES).as_str(), &layout.folder()].into_iter().chain(folders) {
         run.store().delete_unfinished(folder)?;
     }
+    abort_open_uploads(run, handle);
     let pool = pool(request.threads)?;
     for beginning in 0..BEGINNINGS {
         let files = request.location.files(handle)?;
@@ -110,6 +111,7 @@ pub fn land(request: &LandRequest<'_>, handle: &Handle) -> Result<Landing, StepE
                     Landing { source_identity: identity(request, &files, beginning > 0), ..landing };
                 // Should one of these fail, the next try finds no landing.json and takes the parts up.
                 delete_other_parts(run, &landing, handle)?;
+                abort_open_uploads(run, handle);
                 handle.block_on(run.write(&layout.landing(), &landing))?;
                 handle.block_on(run.store().delete([layout.landing_checkpoint()]))?;
                 return Ok(landing);
@@ -157,7 +159,6 @@ fn checkpoint(
         columns: request.columns.clone(),
         row_group_records: request.row_group_records,
         parts: Vec::new(),
-        upload: None,
     })
 }
 
@@ -328,6 +329,17 @@ impl Totals {
         self.entry_bytes = summary.entry_bytes;
         self.entry_compressed = summary.entry_compressed;
         Ok(())
+    }
+}
+
+/// Aborts what killed tries of this landing were uploading: at its beginning, and, since what they sent last may arrive
+/// later, at its end.
+fn abort_open_uploads(run: &RunStore, handle: &Handle) {
+    for prefix in [run.layout().partition(OCCURRENCES), run.layout().rejects()] {
+        // What stays open harms no run; the bucket's rule for unfinished uploads aborts it some days later.
+        if let Err(error) = handle.block_on(run.store().abort_uploads(&prefix)) {
+            tracing::warn!(%error, "land: uploads of an earlier try may be left open");
+        }
     }
 }
 

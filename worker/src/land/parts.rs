@@ -6,7 +6,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use bisonflow_cloud::RunStore;
 use bisonflow_contract::StepError;
-use bisonflow_contract::document::{LandingCheckpoint, Part, UnfinishedUpload};
+use bisonflow_contract::document::{LandingCheckpoint, Part};
 use bisonflow_contract::layout::OCCURRENCES;
 use bisonflow_occurrence::parquet_file::RecordWriter;
 use tokio::runtime::Handle;
@@ -46,14 +46,7 @@ impl<'a> Parts<'a> {
         let found: Option<LandingCheckpoint> = handle.block_on(run.read(&key))?;
         let mut finished = VecDeque::new();
         if let Some(found) = found {
-            if let Some(UnfinishedUpload { key, id }) = &found.upload {
-                handle.block_on(run.store().abort_upload(key, id))?;
-            }
-            let same = LandingCheckpoint {
-                parts: found.parts.clone(),
-                upload: found.upload.clone(),
-                ..checkpoint.clone()
-            };
+            let same = LandingCheckpoint { parts: found.parts.clone(), ..checkpoint.clone() };
             if same == found && checkpoint.content.is_some() && are_there(run, &found.parts, handle)? {
                 tracing::info!(parts = found.parts.len(), "land: going on from a checkpoint");
                 finished = found.parts.into();
@@ -111,10 +104,9 @@ impl<'a> Parts<'a> {
     fn create(&mut self, schema: &SchemaRef) -> Result<OpenPart, StepError> {
         let store = self.run.store();
         let key = self.run.layout().occurrences_part(self.checkpoint.parts.len());
-        let upload = self.handle.block_on(store.begin_upload(&key))?;
-        self.checkpoint.upload = upload.id.map(|id| UnfinishedUpload { key: key.clone(), id });
-        self.write_down()?;
-        let object = ObjectWriter::of_upload(upload.parts, self.handle.clone());
+        let (objects, path) = store.object(&key)?;
+        let object = ObjectWriter::create(&objects, &path, self.handle.clone());
+        let object = object.map_err(|error| store.failed(&key, error))?;
         let writer = RecordWriter::new(object, schema.clone(), self.row_group_records)
             .map_err(|error| StepError::Internal(format!("writing {key}: {error}")))?;
         Ok(OpenPart { key, writer, records: 0 })
@@ -125,7 +117,6 @@ impl<'a> Parts<'a> {
         let object = writer.finish().map_err(|error| self.run.store().unwritten(&key, &error))?;
         let bytes = object.finish().map_err(|error| self.run.store().failed(&key, error))?;
         self.checkpoint.parts.push(Part { uri: key, records: Some(records), bytes });
-        self.checkpoint.upload = None;
         self.write_down()
     }
 
@@ -159,7 +150,6 @@ impl<'a> Parts<'a> {
     pub(super) fn leave(mut self) -> Result<(), StepError> {
         self.open = None;
         self.checkpoint.parts.extend(self.finished.drain(..));
-        self.checkpoint.upload = None;
         self.write_down()
     }
 

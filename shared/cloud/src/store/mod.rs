@@ -1,5 +1,6 @@
 //! Objects below a root: a bucket, a folder, or memory.
 
+mod open_uploads;
 mod upload;
 
 use std::io;
@@ -12,14 +13,13 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::aws::AmazonS3Builder;
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
-use object_store::multipart::MultipartStore;
 use object_store::path::Path;
 use object_store::{
     Attribute, GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload,
     UpdateVersion,
 };
 
-pub use upload::Upload;
+use open_uploads::BucketUploads;
 
 /// How much of a long object is asked for at once, bytes, and how many such requests are on their way.
 const PIECE_BYTES: u64 = 8 << 20;
@@ -63,8 +63,8 @@ pub struct Stat {
 #[derive(Clone)]
 pub struct Store {
     objects: Arc<dyn ObjectStore>,
-    /// Uploads by their ids, where uploads have any.
-    uploads: Option<Arc<dyn MultipartStore>>,
+    /// Uploads that were not completed, where they stay.
+    uploads: Option<Arc<BucketUploads>>,
     uri: String,
     /// `PutMode::Update` works; a folder has no ETag to compare with.
     conditional_update: bool,
@@ -87,12 +87,16 @@ impl Store {
     /// # Errors
     /// [`StepError::Internal`] if the environment lacks what S3 needs.
     pub fn bucket(bucket: &str) -> Result<Store, StepError> {
-        let objects = AmazonS3Builder::from_env()
-            .with_bucket_name(bucket)
-            .with_allow_http(plain_http())
-            .build()
-            .map_err(|error| StepError::Internal(format!("cannot set up S3 for bucket {bucket}: {error}")))?;
-        Ok(Store::with_uploads(objects, format!("s3://{bucket}")))
+        let builder = AmazonS3Builder::from_env().with_bucket_name(bucket).with_allow_http(plain_http());
+        let objects = Arc::new(builder.clone().build().map_err(|error| {
+            StepError::Internal(format!("cannot set up S3 for bucket {bucket}: {error}"))
+        })?);
+        Ok(Store {
+            uploads: Some(Arc::new(BucketUploads::new(&builder, bucket, Arc::clone(&objects)))),
+            objects,
+            uri: format!("s3://{bucket}"),
+            conditional_update: true,
+        })
     }
 
     /// A folder, made if absent.
@@ -114,12 +118,8 @@ impl Store {
 
     /// Memory, for tests.
     pub fn memory() -> Store {
-        Store::with_uploads(InMemory::new(), "s3://memory".into())
-    }
-
-    fn with_uploads(objects: impl ObjectStore + MultipartStore, uri: String) -> Store {
-        let objects = Arc::new(objects);
-        Store { uploads: Some(objects.clone()), objects, uri, conditional_update: true }
+        let objects = Arc::new(InMemory::new());
+        Store { objects, uploads: None, uri: "s3://memory".into(), conditional_update: true }
     }
 
     /// The root that a text names: `s3://bucket` or a folder.
@@ -519,25 +519,6 @@ mod tests {
         assert_eq!(store.beginning("reference/b", None, 3).await.unwrap().unwrap(), "sho");
         assert_eq!(store.beginning("reference/b", None, 300).await.unwrap().unwrap(), "short");
         assert_eq!(store.beginning("reference/c", None, 3).await.unwrap(), None);
-    }
-
-    #[tokio::test]
-    async fn an_upload_is_an_object_when_it_is_complete() {
-        let folder = tempfile::tempdir().unwrap();
-        for store in [Store::memory(), Store::folder(folder.path()).unwrap()] {
-            let mut upload = store.begin_upload("a").await.unwrap();
-            assert_eq!(upload.id.is_some(), store.uri().starts_with("s3://"));
-            let (first, second) = (upload.parts.put_part("one ".into()), upload.parts.put_part("two".into()));
-            second.await.unwrap();
-            first.await.unwrap();
-            assert_eq!(store.get("a").await.unwrap(), None);
-            upload.parts.complete().await.unwrap();
-            assert_eq!(store.get("a").await.unwrap().unwrap(), "one two");
-            let upload = store.begin_upload("b").await.unwrap();
-            let id = upload.id.unwrap_or_default();
-            store.abort_upload("b", &id).await.unwrap();
-            assert_eq!(store.get("b").await.unwrap(), None);
-        }
     }
 
     #[tokio::test]

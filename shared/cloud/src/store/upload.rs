@@ -1,32 +1,12 @@
-//! Writing long objects in parts. Uploads have ids that are told, so that one that its process did not end can be ended
-//! by another.
+//! Writing long objects in parts.
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
-
-use async_trait::async_trait;
 use bisonflow_contract::StepError;
-use object_store::multipart::{MultipartStore, PartId};
-use object_store::path::Path;
-use object_store::{
-    Attributes, MultipartId, MultipartUpload, ObjectStore, ObjectStoreExt, PutMultipartOptions, PutOptions,
-    PutPayload, PutResult, UploadPart,
-};
+use object_store::{Attributes, MultipartUpload, PutMultipartOptions, PutOptions};
 
 use super::{SHA256, Store, path};
 
 /// The length of the parts of a long object.
 const PART_BYTES: usize = 10 * 1024 * 1024;
-
-/// An upload that was begun: nothing is seen of the object until it is completed.
-#[derive(Debug)]
-pub struct Upload {
-    /// Its id in S3; a folder has none, and keeps what is unfinished under another name.
-    pub id: Option<String>,
-    /// Takes the parts.
-    pub parts: Box<dyn MultipartUpload>,
-}
 
 impl Store {
     /// Writes an object, whole or not at all, from pieces that are made as they are sent: what is too long for
@@ -107,79 +87,5 @@ impl Store {
             let _ = upload.abort().await;
         }
         sent
-    }
-
-    /// Begins to write an object in parts (but for the last, of 5 MiB or more each).
-    ///
-    /// # Errors
-    /// As [`Store::get`].
-    pub async fn begin_upload(&self, key: &str) -> Result<Upload, StepError> {
-        let (path, failed) = (path(key)?, |error| self.failed(key, error));
-        let Some(store) = &self.uploads else {
-            let parts = self.objects.put_multipart(&path).await.map_err(failed)?;
-            return Ok(Upload { id: None, parts });
-        };
-        let id = store.create_multipart(&path).await.map_err(failed)?;
-        let parts = KnownUpload::new(Arc::clone(store), path, id.clone());
-        Ok(Upload { id: Some(id), parts: Box::new(parts) })
-    }
-
-    /// Ends an upload that nobody will complete; one that is over is no error.
-    ///
-    /// # Errors
-    /// As [`Store::get`].
-    pub async fn abort_upload(&self, key: &str, id: &str) -> Result<(), StepError> {
-        let Some(store) = &self.uploads else { return Ok(()) };
-        match store.abort_multipart(&path(key)?, &id.to_owned()).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(self.failed(key, error)),
-        }
-    }
-}
-
-/// An upload to a store that tells its id.
-struct KnownUpload {
-    store: Arc<dyn MultipartStore>,
-    path: Path,
-    id: MultipartId,
-    begun: usize,
-    done: Arc<Mutex<BTreeMap<usize, PartId>>>,
-}
-
-impl KnownUpload {
-    fn new(store: Arc<dyn MultipartStore>, path: Path, id: MultipartId) -> Self {
-        KnownUpload { store, path, id, begun: 0, done: Arc::default() }
-    }
-}
-
-impl fmt::Debug for KnownUpload {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KnownUpload")
-            .field("path", &self.path)
-            .field("begun", &self.begun)
-            .finish_non_exhaustive()
-    }
-}
-
-#[async_trait]
-impl MultipartUpload for KnownUpload {
-    fn put_part(&mut self, data: PutPayload) -> UploadPart {
-        let (store, path, id) = (Arc::clone(&self.store), self.path.clone(), self.id.clone());
-        let (number, done) = (self.begun, Arc::clone(&self.done));
-        self.begun += 1;
-        Box::pin(async move {
-            let part = store.put_part(&path, &id, number, data).await?;
-            done.lock().unwrap_or_else(PoisonError::into_inner).insert(number, part);
-            Ok(())
-        })
-    }
-
-    async fn complete(&mut self) -> object_store::Result<PutResult> {
-        let done = std::mem::take(&mut *self.done.lock().unwrap_or_else(PoisonError::into_inner));
-        self.store.complete_multipart(&self.path, &self.id, done.into_values().collect()).await
-    }
-
-    async fn abort(&mut self) -> object_store::Result<()> {
-        self.store.abort_multipart(&self.path, &self.id).await
     }
 }
