@@ -1,7 +1,8 @@
-"""A large archive lands through a bad line: 5 GB of text from a server that fails again and again.
+"""A large archive lands through a bad line: 5 GB of text, 1 GB zipped, from a server that fails again and again.
 
-`cargo xtask test --large` runs this; it takes minutes and 8 GB of disk. Every record is made from its number, so that
-what landed can be checked record by record by other software (pyarrow).
+`cargo xtask test --large` runs this; it takes some minutes and 3 GB of disk. Every record is made from its number, so that
+other software (pyarrow) can check what landed cell by cell. The text deflates as GBIF's does, to about a fifth: most columns
+are empty or repeat themselves, and identifiers, places, dates and names do not.
 """
 
 from __future__ import annotations
@@ -16,36 +17,73 @@ import time
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-RECORDS = int(os.environ.get("BISONFLOW_LARGE_RECORDS", "2500000"))
-FIRST_ID = 5_000_000_000
+RECORDS = int(os.environ.get("BISONFLOW_LARGE_RECORDS", "2900000"))
 BATCH = 20_000
 LOST_EVERY_BYTES = 50_000_000
 MOST_MEMORY_BYTES = 1_000_000_000
 
-NAMES = [
-    "gbifID", "datasetKey", "occurrenceID", "kingdom", "species", "taxonRank", "countryCode", "locality",
-    "occurrenceStatus", "decimalLatitude", "decimalLongitude", "eventDate", "day", "month", "year", "taxonKey",
-    "speciesKey", "basisOfRecord", "issue",
+LANDED = [
+    "gbifID", "datasetKey", "occurrenceID", "catalogNumber", "recordNumber", "recordedBy", "identifiedBy", "rightsHolder",
+    "kingdom", "species", "taxonRank", "countryCode", "stateProvince", "locality", "occurrenceStatus", "decimalLatitude",
+    "decimalLongitude", "coordinateUncertaintyInMeters", "elevation", "eventDate", "day", "month", "year", "taxonKey",
+    "speciesKey", "basisOfRecord", "license", "lastInterpreted", "issue",
 ]  # fmt: skip
-FURTHER = [f"further{number}" for number in range(200)]
-FILLING = "\t".join("" if number % 3 else f"some text of column {number}" for number in range(len(FURTHER)))
+NOISY = ["references", "identifier", "eventID", "materialSampleID", "taxonConceptID", "bibliographicCitation"]
+FURTHER = [f"further{number}" for number in range(220)]
+FILLING = "\t".join("" if number % 6 else f"some text of column {number}" for number in range(len(FURTHER)))
+NOISE_BYTES = 22
+LISTS = {"recordedby", "identifiedby", "issue"}
 
 
-def record(number: int) -> str:
-    """The line of a record, all of it from its number."""
-    return (
-        f"{FIRST_ID + number}\td{number % 97}\turn:occurrence:{number}\tPlantae\tSpecies {number % 5003}\tSPECIES\tUS\t"
-        f"place {number % 100_003} by the river\tPRESENT\t{number % 90}.{number % 10_007:05}\t-{number % 180}.5\t"
-        f"{1950 + number % 70}-{1 + number % 12:02}-{1 + number % 28:02}\t{1 + number % 28}\t{1 + number % 12}\t"
-        f"{1950 + number % 70}\t{number % 9973}\t{number % 5003}\tHUMAN_OBSERVATION\tCOORDINATE_ROUNDED;T{number % 7}\t"
-        f"{FILLING}\n"
-    )
+def cells(number: int) -> list[str]:
+    """The cells of a record that land, all of them from its number."""
+    dice = hashlib.shake_128(number.to_bytes(8, "little")).digest(48)
+    noise = dice.hex()
+    pick = int.from_bytes(dice[:6], "little")
+    year, month, day = 1950 + pick % 75, 1 + pick % 12, 1 + pick % 28
+    return [
+        str(5_000_000_000 + number),
+        f"50c9509d-22c7-4a22-a47d-8c48425e{pick % 97:04x}",
+        f"{noise[:8]}-{noise[8:12]}-4{noise[12:15]}-a{noise[15:18]}-{noise[18:30]}",
+        f"CAT-{noise[30:42]}" if dice[0] < 200 else "",
+        f"{number % 100_003}/{noise[42:48]}",
+        f"Collector {dice[1]};Guide {dice[2] % 40}" if dice[3] < 220 else "",
+        f"Botanist {pick % 4001}" if dice[3] < 160 else "",
+        f"Holder {noise[48:60]}",
+        "Plantae",
+        f"Species {pick % 5003}",
+        "SPECIES",
+        "US",
+        f"State {dice[4] % 51}",
+        f"{dice[5]} m from the bridge over creek {noise[60:70]}",
+        "PRESENT",
+        f"{24 + dice[6] % 25}.{int(noise[70:75], 16):07d}",
+        f"-{67 + dice[7] % 58}.{int(noise[75:80], 16):07d}",
+        f"{dice[8] * 10}.0" if dice[8] < 128 else "",
+        f"{dice[9] * 7}.5" if dice[9] < 64 else "",
+        f"{year}-{month:02}-{day:02}T{dice[10] % 24:02}:{dice[11] % 60:02}:{dice[12] % 60:02}",
+        str(day),
+        str(month),
+        str(year),
+        str(1_000_000 + pick % 9973),
+        str(2_000_000 + pick % 5003),
+        "HUMAN_OBSERVATION",
+        "CC_BY_4_0",
+        f"2026-10-{1 + dice[13] % 28:02}T{dice[14] % 24:02}:{dice[15] % 60:02}:{dice[16] % 60:02}.{pick % 1000:03}Z",
+        f"COORDINATE_ROUNDED;ISSUE_{dice[17] % 7}",
+    ]
+
+
+def line(number: int) -> str:
+    """A record as it stands in the text."""
+    noise = hashlib.shake_128(number.to_bytes(16, "little")).hexdigest(NOISE_BYTES * len(NOISY))
+    noisy = (noise[at : at + 2 * NOISE_BYTES] for at in range(0, len(noise), 2 * NOISE_BYTES))
+    return "\t".join([*cells(number), *noisy, FILLING]) + "\n"
 
 
 def generate(path: Path) -> tuple[str, int]:
@@ -53,8 +91,8 @@ def generate(path: Path) -> tuple[str, int]:
     digest, length = hashlib.sha256(), 0
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         with archive.open("occurrence.txt", "w", force_zip64=True) as entry:
-            header = ["\t".join(NAMES + FURTHER) + "\n"]
-            batches = (map(record, range(at, min(at + BATCH, RECORDS))) for at in range(0, RECORDS, BATCH))
+            header = ["\t".join(LANDED + NOISY + FURTHER) + "\n"]
+            batches = (map(line, range(at, min(at + BATCH, RECORDS))) for at in range(0, RECORDS, BATCH))
             for lines in itertools.chain([header], batches):
                 content = "".join(lines).encode()
                 digest.update(content)
@@ -134,36 +172,17 @@ def peak_until_end(process: subprocess.Popen[bytes]) -> int:
     return peak
 
 
-def check(table: pa.Table) -> pa.ChunkedArray:
-    """Compares every record with what its id says it is; answers the numbers of the records."""
-    numbers = pc.subtract(table["gbifid"].cast(pa.int64()), FIRST_ID)
-
-    def modulo(divisor: int) -> Any:
-        return pc.subtract(numbers, pc.multiply(pc.divide(numbers, divisor), divisor))
-
-    def text(number: Any) -> Any:
-        return number.cast(pa.string())
-
-    def joined(*parts: Any) -> Any:
-        return pc.binary_join_element_wise(*parts, "")
-
-    latitude = joined(text(modulo(90)), ".", pc.utf8_lpad(text(modulo(10_007)), 5, "0")).cast(pa.float64())
-    expected = {
-        "occurrenceid": joined("urn:occurrence:", text(numbers)),
-        "species": joined("Species ", text(modulo(5003))),
-        "locality": joined("place ", text(modulo(100_003)), " by the river"),
-        "decimallatitude": latitude,
-        "decimallongitude": pc.subtract(-0.5, modulo(180)),
-        "year": pc.add(modulo(70), 1950).cast(pa.int32()),
-        "day": pc.add(modulo(28), 1).cast(pa.int32()),
-        "taxonkey": text(modulo(9973)),
-        "specieskey": text(modulo(5003)),
-    }
-    for name, values in expected.items():
-        assert pc.all(pc.equal(table[name], values)).as_py() is True, name
-    issues = pc.list_element(table["issue"], 1)
-    assert pc.all(pc.equal(issues, joined("T", text(modulo(7))))).as_py() is True
-    return numbers
+def check(table: pa.Table, first: int) -> None:
+    """Compares records, the first of which has this number, cell by cell with what was generated."""
+    columns = zip(*map(cells, range(first, first + table.num_rows)), strict=True)
+    for name, column in zip(map(str.lower, LANDED), columns, strict=True):
+        texts = pa.array(column)
+        texts = pc.if_else(pc.equal(texts, ""), None, texts)
+        expected = pc.split_pattern(texts, ";") if name in LISTS else texts
+        landed = table[name]
+        assert pa.chunked_array([expected.cast(landed.type)]).equals(landed), f"{name}, from record {first} on"
+    for name in set(table.column_names) - {name.lower() for name in LANDED}:
+        assert table[name].null_count == table.num_rows, name
 
 
 def test_a_large_archive_lands_through_a_bad_line(tmp_path: Path) -> None:
@@ -181,19 +200,18 @@ def test_a_large_archive_lands_through_a_bad_line(tmp_path: Path) -> None:
     assert (source["entry_sha256"], source["entry_bytes"]) == (sha256, length)
     assert source["bytes"] == archive.stat().st_size
     assert records == {"read": RECORDS, "ragged": 0, "rejected": 0, "landed": RECORDS}
-    next_number = 0
+    checked = 0
     for part in landing["parts"]:
         file = pq.ParquetFile(tmp_path / "out" / part["uri"])
-        for group in range(file.num_row_groups):
-            numbers = check(file.read_row_group(group))
-            assert numbers[0].as_py() == next_number
-            steps = pc.pairwise_diff(numbers.combine_chunks())
-            assert pc.min_max(steps).as_py() == {"min": 1, "max": 1}
-            next_number += len(numbers)
-    assert next_number == RECORDS
-    assert server.lost >= archive.stat().st_size // LOST_EVERY_BYTES - 1 and server.busy and server.wrong == 1
+        for batch in file.iter_batches(200_000):
+            check(pa.Table.from_batches([batch]), checked)
+            checked += batch.num_rows
+    assert checked == RECORDS
+    assert server.lost >= archive.stat().st_size // LOST_EVERY_BYTES - 1
+    assert server.busy > 0
+    assert server.wrong == 1
     assert peak < MOST_MEMORY_BYTES
     print(
         f"\n{length / 1e9:.1f} GB of text, {archive.stat().st_size / 1e9:.2f} GB zipped, {RECORDS} records in {seconds:.0f} s: "
-        f"{server.lost} connections lost, {server.busy} times busy, {server.wrong} wrong range, peak memory {peak / 1e6:.0f} MB"
+        f"{server.asked} requests, {server.lost} connections lost, {server.busy} times busy, {server.wrong} wrong range, peak memory {peak / 1e6:.0f} MB"
     )
