@@ -9,10 +9,11 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use bisonflow_annotation::CORE_COLUMNS;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use crate::annotate_bench::{peer_versions, script};
+use crate::land_stages::Stage;
 use crate::measure::Measured;
 use crate::report::{Report, Row};
 use crate::text_data::{self, Form};
@@ -48,7 +49,7 @@ pub struct LandArguments {
 }
 
 /// The pieces of the bench.
-const PIECES: [&str; 4] = ["dwca", "simple-csv", "text", "memory"];
+const PIECES: [&str; 5] = ["dwca", "simple-csv", "text", "memory", "stages"];
 /// How often it is looked how much memory a process has held.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
@@ -64,8 +65,7 @@ pub fn run(arguments: &LandArguments) -> Result<(), Box<dyn Error>> {
     let on = "the 600 real rows of 257 columns again and again, with other numbers, places, dates and keys";
     let report = Report::new("land", on, arguments.quick, arguments.runs);
     let mut report = report.beside_others(&format!(
-        "by `cargo xtask bench land`: {} records of {on}; medians of {} runs, files in the page cache",
-        records(arguments),
+        "by `cargo xtask bench land`: {on}; medians of {} runs, files in the page cache",
         arguments.runs
     ));
     if !arguments.alone {
@@ -77,7 +77,8 @@ pub fn run(arguments: &LandArguments) -> Result<(), Box<dyn Error>> {
             "dwca" => bench.land(Form::Dwca)?,
             "simple-csv" => bench.land(Form::SimpleCsv)?,
             "text" => bench.land(Form::Text)?,
-            _ => bench.memory()?,
+            "memory" => bench.memory()?,
+            _ => bench.stages()?,
         }
     }
     bench.report.write(arguments.report.as_deref(), arguments.quick)
@@ -124,11 +125,32 @@ impl Bench<'_> {
     fn memory(&mut self) -> Result<(), Box<dyn Error>> {
         self.report.section("Peak memory of a landing from a Darwin Core archive, full table", "MB");
         let first = if self.arguments.quick { 1_000 } else { 85_000 };
+        let about =
+            if self.arguments.quick { ["1 MB", "12 MB", "120 MB"] } else { ["100 MB", "1 GB", "10 GB"] };
         let threads = self.arguments.threads.iter().copied().max().unwrap_or(1);
-        for records in [first, first * 10, first * 100] {
+        for (records, text) in [first, first * 10, first * 100].into_iter().zip(about) {
             let source = text_data::download(&self.arguments.work, records, Form::Dwca)?;
             let ours = self.ours(&source, records, threads, false, 1)?;
-            self.report.row(Row::memory("bisonflow land", threads, &format!("{records} records"), &ours));
+            self.report.row(Row::memory("bisonflow land", threads, &format!("{text} of text"), &ours));
+        }
+        Ok(())
+    }
+
+    /// What each stage does by itself on one processor. Download and upload depend on the network and are not measured.
+    fn stages(&mut self) -> Result<(), Box<dyn Error>> {
+        self.report.section("Landing: each stage by itself, on one processor", "bytes of text/s");
+        let records = if self.arguments.quick { 1_000 } else { 85_000 };
+        let archive = text_data::download(&self.arguments.work, records, Form::Dwca)?;
+        for stage in Stage::ALL {
+            let name = stage.to_possible_value().ok_or("a stage without a name")?;
+            let mut command = on_processors(1)?;
+            command.arg(std::env::current_exe()?).args(["stage", name.get_name()]).arg(&archive);
+            let output = command.arg(self.arguments.runs.to_string()).stderr(Stdio::inherit()).output()?;
+            if !output.status.success() {
+                return Err(format!("stage {}: {}", name.get_name(), output.status).into());
+            }
+            let measured: Measured = serde_json::from_slice(&output.stdout)?;
+            self.report.row(Row::rate("bisonflow", 1, stage.said(), &measured, None));
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 pub mod annotate_bench;
 pub mod land_bench;
+pub mod land_stages;
 pub mod layers;
 pub mod measure;
 pub mod oracle;

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use bisonflow_bench::annotate_bench::{self, AnnotateArguments, MeasureArguments};
 use bisonflow_bench::land_bench::{self, LandArguments};
+use bisonflow_bench::land_stages::{self, StageArguments};
 use bisonflow_bench::oracle::{self, OracleArguments};
 use bisonflow_bench::protected_areas::ProtectedAreas;
 use clap::{Args, Parser};
@@ -27,6 +28,9 @@ enum Command {
     /// One measurement of a bench, in a process of its own.
     #[command(hide = true)]
     Measure(MeasureArguments),
+    /// One measurement of a stage of the landing, in a process of its own.
+    #[command(hide = true)]
+    Stage(StageArguments),
 }
 
 #[derive(clap::Subcommand)]
@@ -65,6 +69,9 @@ fn main() -> ExitCode {
         Command::Oracle(arguments) => oracle::run(&arguments),
         Command::Bench(Bench::Annotate(arguments)) => annotate_bench::run(&arguments),
         Command::Bench(Bench::Land(arguments)) => land_bench::run(&arguments),
+        Command::Stage(arguments) => land_stages::measure(&arguments).map(|measured| {
+            println!("{}", annotate_bench::line(&measured));
+        }),
         Command::Measure(arguments) => annotate_bench::measure(&arguments).map(|measured| {
             println!("{}", annotate_bench::line(&measured));
         }),
