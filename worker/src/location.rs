@@ -43,7 +43,8 @@ pub struct SourceFile {
 }
 
 enum Opener {
-    Local(PathBuf),
+    /// With its content mark.
+    Local(PathBuf, String),
     Remote(Arc<RemoteFile>, Handle),
 }
 
@@ -54,7 +55,7 @@ impl SourceFile {
     /// [`StepError::SourceUnavailable`] if it cannot be opened.
     pub fn open(&self, stop: &Stop) -> Result<Box<dyn ReadSeek>, StepError> {
         match &self.open {
-            Opener::Local(path) => std::fs::File::open(path)
+            Opener::Local(path, _) => std::fs::File::open(path)
                 .map(|file| Box::new(file) as Box<dyn ReadSeek>)
                 .map_err(|error| StepError::SourceUnavailable(format!("{}: {error}", self.uri))),
             Opener::Remote(file, handle) => {
@@ -63,18 +64,22 @@ impl SourceFile {
         }
     }
 
-    /// What tells the content of a file that lies elsewhere from any other, where that is known.
+    /// What tells the content of the file from any other, where that is known: of a file of this machine its length
+    /// and when it was last changed. Nothing is read for it: to hash 350 GB takes longer than to land them.
     pub fn content_mark(&self) -> Option<String> {
         match &self.open {
-            Opener::Local(_) => None,
+            Opener::Local(_, mark) => Some(mark.clone()),
             Opener::Remote(file, _) => file.content_mark(),
         }
     }
 
-    /// What made reading it fail, if it lies elsewhere.
+    /// What made reading it fail, if it lies elsewhere, or that it is not what it was.
     pub fn trouble(&self) -> Option<Trouble> {
         match &self.open {
-            Opener::Local(_) => None,
+            Opener::Local(path, mark) => match path.metadata().and_then(|found| local_mark(&found)) {
+                Ok(found) if found == *mark => None,
+                _ => Some(Trouble::Changed(format!("{}: the file was changed while it was read", self.uri))),
+            },
             Opener::Remote(file, _) => file.trouble(),
         }
     }
@@ -155,33 +160,17 @@ impl Location {
         Ok(files)
     }
 
-    /// What tells this content from any other: the SHA-256 for local files, else URI, ETag and length.
-    ///
-    /// # Errors
-    /// [`StepError::SourceUnavailable`] if a file cannot be read.
-    pub fn identity(&self, files: &[SourceFile]) -> Result<String, StepError> {
+    /// What tells these files from any others: URIs, lengths, and ETags or when they were last changed.
+    pub fn identity(files: &[SourceFile]) -> String {
         let mut hash = Sha256::new();
         for file in files {
-            match &file.open {
-                Opener::Local(_) => {
-                    let mut reader = file.open(&Stop::default())?;
-                    let mut buffer = vec![0; 1 << 16];
-                    loop {
-                        let read = reader.read(&mut buffer).map_err(|error| {
-                            StepError::SourceUnavailable(format!("{}: {error}", file.uri))
-                        })?;
-                        if read == 0 {
-                            break;
-                        }
-                        hash.update(&buffer[..read]);
-                    }
-                }
-                Opener::Remote(..) => {
-                    hash.update(format!("{}\n{:?}\n{}\n", file.uri, file.e_tag, file.bytes).as_bytes());
-                }
-            }
+            let mark = match &file.open {
+                Opener::Local(_, mark) => format!("{}\n{mark}\n", file.uri),
+                Opener::Remote(..) => format!("{}\n{:?}\n{}\n", file.uri, file.e_tag, file.bytes),
+            };
+            hash.update(mark.as_bytes());
         }
-        Ok(bisonflow_contract::id::hex(&hash.finalize()))
+        bisonflow_contract::id::hex(&hash.finalize())
     }
 }
 
@@ -216,15 +205,22 @@ fn local_files(path: &std::path::Path) -> Result<Vec<SourceFile>, StepError> {
         paths.push(path.to_owned());
     }
     let file = |path: PathBuf| {
+        let found = path.metadata().map_err(unavailable)?;
+        let mark = local_mark(&found).map_err(unavailable)?;
         Ok(SourceFile {
             name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             uri: format!("file://{}", path.display()),
-            bytes: path.metadata().map_err(unavailable)?.len(),
+            bytes: found.len(),
             e_tag: None,
-            open: Opener::Local(path),
+            open: Opener::Local(path, mark),
         })
     };
     paths.into_iter().map(file).collect()
+}
+
+fn local_mark(found: &std::fs::Metadata) -> std::io::Result<String> {
+    let changed = jiff::Timestamp::try_from(found.modified()?).map_err(std::io::Error::other)?;
+    Ok(format!("{} bytes, changed {changed}", found.len()))
 }
 
 fn s3_files(uri: &S3Uri, handle: &Handle) -> Result<Vec<SourceFile>, StepError> {
@@ -257,5 +253,34 @@ fn remote_file(name: String, file: RemoteFile, handle: &Handle) -> SourceFile {
         bytes: file.bytes(),
         e_tag: file.e_tag(),
         open: Opener::Remote(Arc::new(file), handle.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_this_machine_is_known_by_its_length_and_its_last_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("occurrence.txt");
+        std::fs::write(&path, "gbifID\n1\n").unwrap();
+        let files = || local_files(&path).unwrap();
+        let before = files();
+        assert_eq!(Location::identity(&before), Location::identity(&files()));
+        assert!(before[0].trouble().is_none());
+
+        // Other content of the same length, a microsecond later.
+        std::fs::write(&path, "gbifID\n2\n").unwrap();
+        let changed = before[0].content_mark().unwrap();
+        let file = std::fs::File::options().append(true).open(&path).unwrap();
+        let later = std::time::SystemTime::now() + std::time::Duration::from_micros(1);
+        file.set_modified(later).unwrap();
+        assert_ne!(changed, files()[0].content_mark().unwrap());
+        assert_ne!(Location::identity(&before), Location::identity(&files()));
+        assert!(matches!(before[0].trouble(), Some(Trouble::Changed(_))));
+
+        std::fs::remove_file(&path).unwrap();
+        assert!(matches!(before[0].trouble(), Some(Trouble::Changed(_))));
     }
 }

@@ -157,7 +157,7 @@ pub fn summarize(run: &RunStore, handle: &Handle) -> Result<RunResult, StepError
 }
 
 pub(crate) fn plan(request: &RunRequest, handle: &Handle) -> Result<Plan, StepError> {
-    let identity = request.location.identity(&request.location.files(handle)?)?;
+    let identity = Location::identity(&request.location.files(handle)?);
     let files = Files {
         layers_toml: request.layers.as_deref(),
         index: request.index.as_deref(),

@@ -74,7 +74,7 @@ pub fn execute(command: Command) -> Result<(), StepError> {
             };
             let location = Location::parse(source)?;
             let store = Store::open(out)?;
-            let identity = location.identity(&location.files(handle)?)?;
+            let identity = Location::identity(&location.files(handle)?);
             let run_id = RunId::of_file(location.name(), &[&identity]);
             let request = LandRequest {
                 run: &RunStore::new(&store, &run_id),

@@ -35,7 +35,7 @@ use parts::Parts;
 use rejects::Rejects;
 
 /// Records of a batch between reading and writing.
-pub const BATCH_RECORDS: usize = 8192;
+pub const BATCH_RECORDS: usize = 1 << 16;
 /// A part is closed at the first end of a row group beyond this length, unless somebody says otherwise.
 pub const PART_BYTES: usize = 128 << 20;
 /// How often a landing begins anew since its source has changed.
@@ -106,6 +106,11 @@ pub fn land(request: &LandRequest<'_>, handle: &Handle) -> Result<Landing, StepE
         let trouble = files.iter().find_map(SourceFile::trouble);
         let landed = landed.map_err(|error| request.stop.check().err().unwrap_or(error));
         let error = match (landed, trouble) {
+            (_, Some(Trouble::Changed(how))) if request.stop.check().is_ok() => {
+                tracing::warn!(how, "land: the source has changed; it is landed from its beginning");
+                parts.discard()?;
+                continue;
+            }
             (Ok(landing), _) => {
                 let landing =
                     Landing { source_identity: identity(request, &files, beginning > 0), ..landing };
@@ -115,11 +120,6 @@ pub fn land(request: &LandRequest<'_>, handle: &Handle) -> Result<Landing, StepE
                 handle.block_on(run.write(&layout.landing(), &landing))?;
                 handle.block_on(run.store().delete([layout.landing_checkpoint()]))?;
                 return Ok(landing);
-            }
-            (Err(_), Some(Trouble::Changed(how))) if request.stop.check().is_ok() => {
-                tracing::warn!(how, "land: the source has changed; it is landed from its beginning");
-                parts.discard()?;
-                continue;
             }
             (Err(_), Some(Trouble::Failed(error))) if request.stop.check().is_ok() => error,
             (Err(error), _) => error,
@@ -144,11 +144,7 @@ fn checkpoint(
     has_changed: bool,
 ) -> Result<LandingCheckpoint, StepError> {
     let marks: Option<Vec<String>> = files.iter().map(SourceFile::content_mark).collect();
-    let content = match (request.location, marks) {
-        // Files of this machine are known by what is in them.
-        (Location::Local(_), _) => request.source_identity.clone(),
-        (_, marks) => marks.map(|marks| hex(&Sha256::digest(marks.join("\n")))),
-    };
+    let content = marks.map(|marks| hex(&Sha256::digest(marks.join("\n"))));
     let content = content.map(|content| with_only(request, content));
     Ok(LandingCheckpoint {
         run_id: request.run_id.clone(),
