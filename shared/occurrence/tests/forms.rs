@@ -140,19 +140,29 @@ fn zips_without_occurrences_are_refused() {
     assert!(refused(zip(&[("occurrence.txt", b"")])).contains("an empty file"));
 }
 
+/// Exchanges a name for another of the same length, in the bytes: the writer itself would clean or refuse it.
+fn rename(mut bytes: Vec<u8>, from: &str, to: &str) -> Vec<u8> {
+    for at in 0..bytes.len() - from.len() {
+        if bytes[at..].starts_with(from.as_bytes()) {
+            bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
+        }
+    }
+    bytes
+}
+
 #[test]
 fn names_that_lead_out_of_the_archive_are_refused() {
     for name in ["../occurrence.txt", "/occurrence.txt", "a/../../x.txt", "C:\\occurrence.txt", "..\\x.txt"] {
-        // Names of equal length are exchanged in the bytes: the writer itself would clean them.
         let plain = "x".repeat(name.len());
-        let mut bytes = zip(&[(&plain, TEXT)]);
-        for at in 0..bytes.len() - plain.len() {
-            if bytes[at..].starts_with(plain.as_bytes()) {
-                bytes[at..at + name.len()].copy_from_slice(name.as_bytes());
-            }
-        }
+        let bytes = rename(zip(&[(&plain, TEXT)]), &plain, name);
         assert!(refused(bytes).contains("leads out of the archive"), "{name}");
     }
+}
+
+#[test]
+fn of_two_entries_of_one_name_none_is_dropped_silently() {
+    let two = zip(&[("occurrence.txt", TEXT), ("occurrence.tmp", TEXT)]);
+    assert!(refused(rename(two, "occurrence.tmp", "occurrence.txt")).contains("several entries of one name"));
 }
 
 #[test]

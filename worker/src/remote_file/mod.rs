@@ -293,7 +293,14 @@ impl RemoteFile {
         if let Some(tag) = self.e_tag.as_ref().filter(|tag| !tag.starts_with("W/")) {
             request = request.header(IF_MATCH, tag);
         }
-        request.send().await.map_err(lost)
+        request.send().await.map_err(|error| match error.is_redirect() {
+            true => Failure::End(Trouble::Failed(StepError::DownloadNotAvailable(format!(
+                "{}: it redirects again and again ({}); check the URL",
+                self.uri,
+                causes(error)
+            )))),
+            false => lost(error),
+        })
     }
 
     /// The answer if it is part of the file; else why it is not.

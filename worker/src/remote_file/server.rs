@@ -18,6 +18,8 @@ pub(crate) enum Fault {
     NoRanges,
     /// 410.
     Gone,
+    /// A redirect to where it came from.
+    Circle,
 }
 
 type Faults = dyn Fn(usize) -> Option<Fault> + Send + Sync;
@@ -92,6 +94,9 @@ fn answer(stream: TcpStream, state: &State) -> std::io::Result<()> {
             return write!(out, "HTTP/1.1 503 Service Unavailable\r\n{wait}Content-Length: 0\r\n{end}");
         }
         (Some(Fault::Gone), _) => return write!(out, "HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n{end}"),
+        (Some(Fault::Circle), _) => {
+            return write!(out, "HTTP/1.1 302 Found\r\nLocation: ?\r\nContent-Length: 0\r\n{end}");
+        }
         (Some(Fault::NoRanges), _) | (_, None) => {
             write!(out, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n{end}", content.len())?;
             return out.write_all(&content);

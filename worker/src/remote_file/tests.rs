@@ -69,6 +69,7 @@ fn what_cannot_be_read_is_said_by_name() {
     let runtime = Runtime::new().unwrap();
     for (fault, name) in [
         (Fault::Gone, ErrorName::DownloadNotAvailable),
+        (Fault::Circle, ErrorName::DownloadNotAvailable),
         (Fault::NoRanges, ErrorName::UnsupportedFormat),
         (Fault::Busy(None), ErrorName::SourceUnavailable),
         (Fault::WrongRange, ErrorName::SourceUnavailable),

@@ -27,6 +27,9 @@ const PIECES_IN_FLIGHT: usize = 8;
 /// The entry of an object's metadata that tells the SHA-256 of its content.
 const SHA256: Attribute = Attribute::Metadata(std::borrow::Cow::Borrowed("sha256"));
 
+/// Where an instance asks for the credentials of its role: the last resort of who has no others.
+const METADATA_SERVICE: [&str; 2] = ["/latest/api/token", "/latest/meta-data/iam/"];
+
 /// The IAM actions that a [`Store`] may need, by what is done with it.
 pub mod actions {
     /// Reading objects.
@@ -403,6 +406,9 @@ impl Store {
     pub fn failed(&self, key: &str, error: object_store::Error) -> StepError {
         let at = self.uri_of(key);
         match error {
+            error if error.to_string().contains("<Code>NoSuchBucket</Code>") => {
+                StepError::invalid(at, "there is no such bucket; check its name")
+            }
             object_store::Error::NotFound { .. } => StepError::SourceUnavailable(format!("{at}: not there")),
             object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
                 StepError::Internal(format!("{at}: access denied; give this role the permission: {error}"))
@@ -411,7 +417,13 @@ impl Store {
                 Some(why) => StepError::Internal(format!("{at}: {why}")),
                 None => {
                     let text = error.to_string();
-                    if text.contains("SlowDown") || text.contains("429 Too Many Requests") {
+                    if METADATA_SERVICE.iter().any(|path| text.contains(path)) {
+                        StepError::SourceUnavailable(format!(
+                            "{at}: no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (`aws configure \
+                             export-credentials --format env` prints those of a profile), or work where a role gives \
+                             them; the instance's metadata service was asked for some: {text}"
+                        ))
+                    } else if text.contains("SlowDown") || text.contains("429 Too Many Requests") {
                         StepError::Throttled(format!("{at}: {text}"))
                     } else {
                         StepError::SourceUnavailable(format!("{at}: {text}"))
@@ -519,6 +531,20 @@ mod tests {
         assert_eq!(store.beginning("reference/b", None, 3).await.unwrap().unwrap(), "sho");
         assert_eq!(store.beginning("reference/b", None, 300).await.unwrap().unwrap(), "short");
         assert_eq!(store.beginning("reference/c", None, 3).await.unwrap(), None);
+    }
+
+    #[test]
+    fn who_has_no_credentials_or_no_bucket_is_told_so() {
+        let error = |text: &str| object_store::Error::Generic { store: "S3", source: text.into() };
+        let bucket = "404 Not Found: <Error><Code>NoSuchBucket</Code><Message>…</Message></Error>";
+        let nowhere = object_store::Error::NotFound { path: "a".into(), source: bucket.into() };
+        for error in [error(bucket), nowhere] {
+            assert!(matches!(Store::memory().failed("a", error), StepError::InvalidInput(_)));
+        }
+        let told = |text| Store::memory().failed("a", error(text)).to_string();
+        let asked = "Error performing PUT http://169.254.169.254/latest/api/token in 3ms";
+        assert!(told(asked).contains("set AWS_ACCESS_KEY_ID") && told(asked).contains(asked));
+        assert!(!told("Error performing GET http://127.0.0.1/bucket/a").contains("AWS_ACCESS_KEY_ID"));
     }
 
     #[tokio::test]

@@ -36,6 +36,14 @@ impl Archive {
             error => source.explain(place.clone(), format_args!("{error} (is the end of the file missing?)")),
         };
         let zip = ZipArchive::new(BufReader::new(source.clone())).map_err(explain)?;
+        if zip.has_duplicate_names() {
+            return Err(OccurrenceError::unsupported(
+                place,
+                "several entries of one name",
+                "a name for each entry",
+                "use the archive as GBIF wrote it",
+            ));
+        }
         let mut names = Vec::with_capacity(zip.len());
         for index in 0..zip.len() {
             let entry = zip.by_index_data(index).map_err(explain)?;
