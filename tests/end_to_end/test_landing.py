@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -107,6 +109,22 @@ def test_a_download_key_waits_until_gbif_has_the_file(stack: Stack, gbif: Gbif, 
     # Waiting costs no instance.
     filters = [{"Name": "tag:bisonflow:run", "Values": [run]}]
     assert len(stack.ec2.describe_instances(Filters=filters)["Reservations"]) == 1
+
+
+def test_a_download_key_is_enough_on_one_machine(worker: Path, gbif: Gbif, sample: Path, tmp_path: Path) -> None:
+    key = "0001111-260101000000009"
+    gbif.files[key], gbif.records[key] = (sample / "sample-3000.zip").read_bytes(), 3000
+    gbif.statuses[key] = ["RUNNING", "SUCCEEDED"]
+    command = [worker, "land", "--source", key, "--gbif-api", gbif.url, "--out", tmp_path]
+    early = subprocess.run(command, capture_output=True, text=True)
+    assert early.returncode == 75
+    assert "wait until GBIF has prepared it" in early.stderr
+    assert not (tmp_path / "runs").exists()
+    subprocess.run(command, check=True)
+    landing = json.loads((tmp_path / f"runs/run=gbif-{key}/landing.json").read_text())
+    assert landing["records"]["landed"] == 3000
+    assert (landing["source"]["doi"], landing["source"]["records_declared"]) == ("10.15468/dl.abcdef", 3000)
+    assert landing["gbif"]["key"] == key
 
 
 @pytest.mark.parametrize(

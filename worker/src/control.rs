@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use bisonflow_cloud::aws;
 use bisonflow_cloud::aws::sfn::StepFunctions;
-use bisonflow_cloud::gbif_download::GbifDownloads;
 use bisonflow_cloud::tokens::TaskTokens;
 use bisonflow_cloud::{RunStore, Store};
 use bisonflow_contract::document::{Control, GbifDownload, Landing, Plan};
@@ -16,7 +15,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use crate::land::{LandRequest, PART_BYTES, land as land_records};
-use crate::location::Location;
+use crate::location::{Download, Location};
 use crate::spot;
 use crate::stop::Stop;
 
@@ -44,7 +43,7 @@ pub fn land(uri: &S3Uri, handle: &Handle) -> Result<(), StepError> {
     let run = RunStore::new(&store, &control.run.run_id);
 
     let landed = handle.block_on(run.check_owner(&control.run)).and_then(|plan| {
-        let (location, gbif) = source(&plan, &control, handle)?;
+        let Download { location, gbif } = source(&plan, &control, handle)?;
         land_records(&request(&run, &plan, &location, gbif, stop), handle)
     });
     watchers.iter().for_each(JoinHandle::abort);
@@ -100,19 +99,11 @@ fn request<'a>(
     }
 }
 
-/// Where the download is; and what GBIF says of it, if it is one of GBIF's.
-fn source(
-    plan: &Plan,
-    control: &Control,
-    handle: &Handle,
-) -> Result<(Location, Option<GbifDownload>), StepError> {
+/// The download that was planned.
+fn source(plan: &Plan, control: &Control, handle: &Handle) -> Result<Download, StepError> {
     match &plan.input.origin {
-        Origin::DownloadKey(key) => {
-            let downloads = GbifDownloads::new(&control.gbif_api)?;
-            let gbif = handle.block_on(downloads.ready(key))?;
-            Ok((Location::Http(downloads.file_url(key)), Some(gbif)))
-        }
-        Origin::Source(uri) => Ok((Location::try_from(uri)?, None)),
+        Origin::DownloadKey(key) => Download::of_key(key, &control.gbif_api, handle),
+        Origin::Source(uri) => Ok(Location::try_from(uri)?.into()),
         Origin::Request(_) => Err(StepError::Internal("a request that was planned without its key".into())),
         Origin::Snapshot(date) => {
             Err(StepError::Internal(format!("snapshot {date} is used in place, not landed")))

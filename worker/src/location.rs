@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bisonflow_cloud::Store;
+use bisonflow_cloud::gbif_download::GbifDownloads;
+use bisonflow_contract::document::GbifDownload;
 use bisonflow_contract::input::SourceUri;
-use bisonflow_contract::{S3Uri, StepError};
+use bisonflow_contract::{DownloadKey, S3Uri, StepError};
 use object_store::ObjectMeta;
 use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
@@ -27,6 +29,47 @@ pub enum Location {
     S3(S3Uri),
     /// A file behind a URL.
     Http(String),
+}
+
+/// GBIF's service.
+pub const GBIF_API: &str = "https://api.gbif.org";
+
+/// A download: where it is, and what GBIF says of it, if it is known by its key.
+pub struct Download {
+    /// Where it is.
+    pub location: Location,
+    /// What GBIF says of it.
+    pub gbif: Option<GbifDownload>,
+}
+
+impl Download {
+    /// The download that a person names: its location as [`Location::parse`] has it, or its key at GBIF, whose service
+    /// at `gbif_api` is then asked about it. A file of that name is nearer than GBIF.
+    ///
+    /// # Errors
+    /// As [`Location::parse`] and [`Download::of_key`].
+    pub fn find(text: &str, gbif_api: &str, handle: &Handle) -> Result<Download, StepError> {
+        match text.parse() {
+            Ok(key) if !Path::new(text).exists() => Download::of_key(&key, gbif_api, handle),
+            _ => Ok(Location::parse(text)?.into()),
+        }
+    }
+
+    /// The download that GBIF's service at `gbif_api` knows by its key.
+    ///
+    /// # Errors
+    /// As [`GbifDownloads::ready`].
+    pub fn of_key(key: &DownloadKey, gbif_api: &str, handle: &Handle) -> Result<Download, StepError> {
+        let downloads = GbifDownloads::new(gbif_api)?;
+        let gbif = handle.block_on(downloads.ready(key))?;
+        Ok(Download { location: Location::Http(downloads.file_url(key)), gbif: Some(gbif) })
+    }
+}
+
+impl From<Location> for Download {
+    fn from(location: Location) -> Download {
+        Download { location, gbif: None }
+    }
 }
 
 /// A file of a download.
@@ -189,7 +232,7 @@ fn is_data(name: &str) -> bool {
     !name.starts_with(['.', '_']) && name != "citation.txt"
 }
 
-fn local_files(path: &std::path::Path) -> Result<Vec<SourceFile>, StepError> {
+fn local_files(path: &Path) -> Result<Vec<SourceFile>, StepError> {
     let unavailable =
         |error: std::io::Error| StepError::SourceUnavailable(format!("{}: {error}", path.display()));
     let mut paths = Vec::new();

@@ -53,6 +53,7 @@ pub fn one_pass(request: &OnePassRequest, handle: &Handle) -> Result<OnePassResu
     let store = Store::folder(&request.out)?;
     let run = RunRequest {
         location: Location::local(&request.source)?,
+        gbif: None,
         layers: request.layers.clone(),
         index: request.index.clone(),
         riis: request.riis.clone(),

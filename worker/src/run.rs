@@ -9,7 +9,7 @@ use bisonflow_cloud::count::{PartStores, count_subsets};
 use bisonflow_cloud::reference::{self, Files};
 use bisonflow_cloud::store::Conditional;
 use bisonflow_cloud::{RunStore, Store, run_store, summarize as summaries};
-use bisonflow_contract::document::{Landing, Ledger, Manifest, Plan, Subsets};
+use bisonflow_contract::document::{GbifDownload, Landing, Ledger, Manifest, Plan, Subsets};
 use bisonflow_contract::drift::{Drift, DriftLimits};
 use bisonflow_contract::input::{Input, Options, Origin};
 use bisonflow_contract::layout::{ANNOTATED, OCCURRENCES};
@@ -30,6 +30,8 @@ const LOCAL_EXECUTION: &str = "local";
 pub struct RunRequest {
     /// The download.
     pub location: Location,
+    /// What GBIF says of it, if it is known by its key.
+    pub gbif: Option<GbifDownload>,
     /// layers.toml, its sources beside it; absent for the default.
     pub layers: Option<PathBuf>,
     /// The index that was built of the layers; absent to build it.
@@ -91,7 +93,7 @@ pub fn run(request: &RunRequest, handle: &Handle) -> Result<RunResult, StepError
             row_group_records: options.row_group_records(),
             part_bytes: PART_BYTES,
             checklist: plan.checklist.clone(),
-            gbif: None,
+            gbif: request.gbif.clone(),
             threads: request.threads,
             stop: Stop::default(),
         },

@@ -23,6 +23,7 @@ fn run_file(source: &Path, out: &Path, options: serde_json::Value) -> Result<Run
     let options: Options = serde_json::from_value(options).unwrap();
     let request = RunRequest {
         location: Location::parse(source.to_str().unwrap()).unwrap(),
+        gbif: None,
         layers: None,
         index: None,
         riis: None,
@@ -80,6 +81,7 @@ fn an_index_gives_the_same_as_building_it_or_is_refused() {
     let with = |index: Option<PathBuf>, out: &str| {
         let request = RunRequest {
             location: Location::parse(source.to_str().unwrap()).unwrap(),
+            gbif: None,
             layers: None,
             index,
             riis: None,

@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::land::PART_BYTES;
 use crate::list::Format;
+use crate::location::GBIF_API;
 
 /// Turns GBIF occurrence downloads into a catalogued, annotated and counted data set.
 ///
@@ -30,7 +31,7 @@ pub enum Command {
     /// Make a synthetic download to try things with: a Darwin Core archive and a small register.
     Sample(SampleArguments),
     /// Land a download as Parquet.
-    Land(LandArguments),
+    Land(Box<LandArguments>),
     /// Annotate one file in one pass, or one subset of a run that is landed and counted.
     ///
     /// Example: bisonflow annotate --source occurrences.zip --layers layers.toml --riis US-RIIS_MasterList.csv --out DIR
@@ -234,8 +235,8 @@ pub(super) enum ApiVersion {
 /// Arguments of `bisonflow run`.
 #[derive(Args, Debug)]
 pub struct RunArguments {
-    /// The download: a file or a folder of Parquet files, s3://BUCKET/KEY, or https://…
-    #[arg(long, value_name = "FILE|URL|s3://")]
+    /// The download: a file or a folder of Parquet files, s3://BUCKET/KEY, https://…, or the key of a download at GBIF.
+    #[arg(long, value_name = "FILE|URL|s3://|KEY")]
     pub(super) source: String,
     /// The layers, as a TOML file beside its sources. Default: US counties at 1:10 million.
     #[arg(long, value_name = "LAYERS.TOML")]
@@ -259,6 +260,9 @@ pub struct RunArguments {
     /// Do a finished run again.
     #[arg(long)]
     pub(super) force: bool,
+    /// GBIF's service, which is asked about a key.
+    #[arg(long, value_name = "URL", default_value = GBIF_API)]
+    pub(super) gbif_api: String,
 }
 
 /// Arguments of `bisonflow sample`.
@@ -278,8 +282,8 @@ pub struct SampleArguments {
 /// Arguments of `bisonflow land`.
 #[derive(Args, Debug)]
 pub struct LandArguments {
-    /// The download: a file or a folder of Parquet files, s3://BUCKET/KEY, or https://…
-    #[arg(long, value_name = "FILE|URL|s3://", required_unless_present = "control")]
+    /// The download: a file or a folder of Parquet files, s3://BUCKET/KEY, https://…, or the key of a download at GBIF.
+    #[arg(long, value_name = "FILE|URL|s3://|KEY", required_unless_present = "control")]
     pub(super) source: Option<String>,
     /// The folder or s3://BUCKET below which it lands.
     #[arg(long, value_name = "DIR|s3://", required_unless_present = "control")]
@@ -307,6 +311,9 @@ pub struct LandArguments {
     /// Worker threads. Default: the machine's cores.
     #[arg(long)]
     pub(super) threads: Option<NonZeroUsize>,
+    /// GBIF's service, which is asked about a key.
+    #[arg(long, value_name = "URL", default_value = GBIF_API)]
+    pub(super) gbif_api: String,
 }
 
 /// Arguments of `bisonflow annotate`.

@@ -1,6 +1,7 @@
 //! The command line: what is asked, done.
 
 mod arguments;
+mod land;
 
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -11,22 +12,20 @@ use bisonflow_cloud::runtime::{self, Logs};
 use bisonflow_cloud::species_match::Settings;
 use bisonflow_cloud::{RunStore, Store};
 use bisonflow_contract::input::Options;
-use bisonflow_contract::{Checklist, RunId, StepError};
+use bisonflow_contract::{Checklist, StepError};
 use bisonflow_riis::resolve::{Api, Rules};
 use tokio::runtime::{Handle, Runtime};
 
-use crate::land::{LandRequest, land};
 use crate::list::list;
-use crate::location::Location;
+use crate::location::Download;
 use crate::one_pass::{OnePassRequest, one_pass};
 use crate::publish::{Place, approve};
 use crate::regions::{self, LayersFrom};
-use crate::stop::Stop;
-use crate::{annotate, control, report, resolve, run, sample};
+use crate::{annotate, report, resolve, run, sample};
 pub use arguments::Command;
 use arguments::{
-    AnnotateArguments, ApiVersion, ApproveArguments, LandArguments, ListArguments, PublishArguments,
-    ReferenceCommand, RegionsCommand, ResolveArguments, RiisCommand, RunArguments,
+    AnnotateArguments, ApiVersion, ApproveArguments, ListArguments, PublishArguments, ReferenceCommand,
+    RegionsCommand, ResolveArguments, RiisCommand, RunArguments,
 };
 
 /// Sets up logging: one JSON object a line where nobody watches, short lines on a terminal.
@@ -45,8 +44,10 @@ pub fn execute(command: Command) -> Result<(), StepError> {
     match command {
         Command::Run(arguments) => {
             let options = options(&arguments)?;
+            let download = Download::find(&arguments.source, &arguments.gbif_api, handle)?;
             let request = run::RunRequest {
-                location: Location::parse(&arguments.source)?,
+                location: download.location,
+                gbif: download.gbif,
                 layers: arguments.layers,
                 index: arguments.index,
                 riis: (arguments.riis != "none").then(|| arguments.riis.into()),
@@ -64,36 +65,7 @@ pub fn execute(command: Command) -> Result<(), StepError> {
                 format!("register  {}", files.riis.display()),
             ])
         }
-        Command::Land(LandArguments { control: Some(uri), .. }) => control::land(&uri, handle),
-        Command::Land(arguments) => {
-            let (Some(source), Some(out)) = (&arguments.source, &arguments.out) else {
-                return Err(StepError::invalid(
-                    "land",
-                    "found neither --control nor both of --source and --out",
-                ));
-            };
-            let location = Location::parse(source)?;
-            let store = Store::open(out)?;
-            let identity = Location::identity(&location.files(handle)?);
-            let run_id = RunId::of_file(location.name(), &[&identity]);
-            let request = LandRequest {
-                run: &RunStore::new(&store, &run_id),
-                run_id,
-                generation: 1,
-                location: &location,
-                source_identity: Some(identity),
-                columns: arguments.columns,
-                only: arguments.only.map(|only| only.names().map(str::to_owned).collect()),
-                row_group_records: arguments.row_group_records,
-                part_bytes: arguments.part_bytes,
-                checklist: arguments.checklist.map(Checklist::from),
-                gbif: None,
-                threads: arguments.threads,
-                stop: Stop::default(),
-            };
-            let landing = land(&request, handle)?;
-            report::print_landing(&store, &landing)
-        }
+        Command::Land(arguments) => land::land(*arguments, handle),
         Command::Annotate(arguments) => annotate(*arguments, handle),
         Command::Summarize(arguments) => {
             let run = RunStore::new(&Store::open(&arguments.root)?, &arguments.run_id);

@@ -82,15 +82,13 @@ pub struct LandRequest<'a> {
 /// [`Stop::stop`] was told.
 pub fn land(request: &LandRequest<'_>, handle: &Handle) -> Result<Landing, StepError> {
     let (run, layout) = (request.run, request.run.layout());
-    if let Some(landing) = handle.block_on(run.read::<Landing>(&layout.landing()))? {
-        if landing.generation == request.generation
-            && landing.source_identity == planned_identity(request)
-            && parts::are_there(run, &landing.parts, handle)?
-        {
-            tracing::info!(records = landing.records.landed, "land: already finished");
-            return Ok(landing);
-        }
-        handle.block_on(run.store().delete([layout.landing()]))?;
+    if let Some(landing) = handle.block_on(run.read::<Landing>(&layout.landing()))?
+        && landing.generation == request.generation
+        && landing.source_identity == planned_identity(request)
+        && parts::are_there(run, &landing.parts, handle)?
+    {
+        tracing::info!(records = landing.records.landed, "land: already finished");
+        return Ok(landing);
     }
     let written = [layout.landing_checkpoint(), layout.rejects()];
     let folders = written.iter().filter_map(|key| Some(key.rsplit_once('/')?.0));

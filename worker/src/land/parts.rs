@@ -101,8 +101,13 @@ impl<'a> Parts<'a> {
         batch
     }
 
+    /// Begins a part. Before the first one, `landing.json` of what landed before goes: until then the source may turn
+    /// out to be one that cannot be landed.
     fn create(&mut self, schema: &SchemaRef) -> Result<OpenPart, StepError> {
         let store = self.run.store();
+        if self.checkpoint.parts.is_empty() {
+            self.handle.block_on(store.delete([self.run.layout().landing()]))?;
+        }
         let key = self.run.layout().occurrences_part(self.checkpoint.parts.len());
         let (objects, path) = store.object(&key)?;
         let object = ObjectWriter::create(&objects, &path, self.handle.clone());
