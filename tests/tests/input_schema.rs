@@ -80,6 +80,8 @@ fn schema_and_parser_accept_and_refuse_the_same() {
         json!({"source": source, "options": {"filters": {"rank": true}}}),
         json!({"source": source, "options": {"filters": {"rank": 3}}}),
         json!({"source": source, "options": {"filters": {"country": []}}}),
+        json!({"source": source, "options": {"filters": {"country": ["us"]}}}),
+        json!({"source": source, "options": {"filters": {"rank": ["Species"]}}}),
         json!({"source": source, "options": {"filters": {"coordinates": ["US"]}}}),
         json!({"source": source, "options": {"filters": {"max_uncertainty_m": 0}}}),
     ] {

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::BufWriter;
 use std::num::NonZeroUsize;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use bisonflow_annotation::{Annotator, Columns, OnePass, Order, annotate_file};
@@ -50,6 +51,13 @@ pub struct OnePassResult {
 /// [`StepError::BadReferenceData`], what reading the source raises, and [`StepError::SourceUnavailable`] if the
 /// folder cannot be written to. The annotated file appears whole or not at all.
 pub fn one_pass(request: &OnePassRequest, handle: &Handle) -> Result<OnePassResult, StepError> {
+    if request.source.to_string_lossy().contains("://") {
+        let found = format!("found {}, expected a file of this machine", request.source.display());
+        return Err(StepError::invalid(
+            "--source",
+            format!("{found}; `bisonflow run` takes what lies elsewhere"),
+        ));
+    }
     let store = Store::folder(&request.out)?;
     let run = RunRequest {
         location: Location::local(&request.source)?,
@@ -74,7 +82,7 @@ pub fn one_pass(request: &OnePassRequest, handle: &Handle) -> Result<OnePassResu
     let file = if request.columns.is_empty() {
         None
     } else {
-        let file = tempfile::NamedTempFile::new_in(&request.out);
+        let file = unfinished(&request.out);
         Some(file.map_err(|error| unwritten(&target, &error))?)
     };
     let out = file.as_ref().map(|file| file.as_file().try_clone()).transpose();
@@ -87,9 +95,15 @@ pub fn one_pass(request: &OnePassRequest, handle: &Handle) -> Result<OnePassResu
         finds_earliest: false,
         run_year: plan.run_year(),
     };
-    let OnePass { done, read } = pool
+    let OnePass { done, read, absent } = pool
         .install(|| annotate_file(&annotator, &request.source, &request.columns, order))
         .map_err(lasting)?;
+    for column in absent {
+        tracing::warn!(
+            column,
+            "annotate: the file has no such column; to its filter every record is blank there"
+        );
+    }
     let mut files = Vec::new();
     if let (Some(out), Some(file)) = (done.out, file) {
         out.into_inner().map_err(|error| unwritten(&target, &error))?;
@@ -101,7 +115,35 @@ pub fn one_pass(request: &OnePassRequest, handle: &Handle) -> Result<OnePassResu
         handle.block_on(store.put(&key, content))?;
         files.push(request.out.join(key));
     }
+    delete_others(&request.out, &files).map_err(|error| unwritten(&request.out, &error))?;
     Ok(OnePassResult { tally: done.tally, read, files })
+}
+
+const UNFINISHED: &str = ".annotated-unfinished-";
+
+/// A file for what is not whole yet, after what a killed process left is deleted; who may read it is as for any file.
+fn unfinished(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    let permissions = std::fs::Permissions::from_mode(0o666); // less what the umask takes
+    tempfile::Builder::new().prefix(UNFINISHED).permissions(permissions).tempfile_in(folder)
+}
+
+/// Deletes results of an earlier pass that this one did not make.
+fn delete_others(out: &Path, made: &[PathBuf]) -> std::io::Result<()> {
+    let mut found = vec![out.join("annotated.parquet")];
+    let counts = out.join("counts");
+    if counts.is_dir() {
+        for entry in std::fs::read_dir(counts)? {
+            found.push(entry?.path());
+        }
+    }
+    let is_stale = |path: &PathBuf| path.extension() == Some("parquet".as_ref()) && !made.contains(path);
+    found.into_iter().filter(|path| is_stale(path) && path.is_file()).try_for_each(std::fs::remove_file)
 }
 
 /// An error of this machine's files, where no service has to be waited for.

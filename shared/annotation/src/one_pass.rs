@@ -23,6 +23,8 @@ pub struct OnePass<W> {
     pub done: Done<W>,
     /// What reading a text or an archive came to; none for a Parquet file.
     pub read: Option<ReadSummary>,
+    /// Columns that a filter looks at and a Parquet file lacks: to the filter all records are blank there.
+    pub absent: Vec<&'static str>,
 }
 
 /// Annotates a file of any form that [`bisonflow_occurrence::open`] knows. A Parquet file is read by row groups, and
@@ -47,10 +49,13 @@ pub fn annotate_file<W: Write + Send>(
     let mut pass = Pass::new(annotator, columns.table(), order)?;
     if is_parquet {
         let file = RecordFile::open(LocalFile::new(file).map_err(failed)?, &name)?;
+        let is_absent =
+            |column: &&str| file.schema().fields().iter().all(|field| field.name().to_lowercase() != *column);
+        let absent = annotator.filters.columns().filter(is_absent).collect();
         for group in 0..file.row_groups() {
             pass.row_group(&file, group)?;
         }
-        return Ok(OnePass { done: pass.finish()?, read: None });
+        return Ok(OnePass { done: pass.finish()?, read: None, absent });
     }
     let bytes = file.metadata().map_err(failed)?.len();
     let names = pass.table().fields().iter().map(|field| field.name().clone());
@@ -65,7 +70,7 @@ pub fn annotate_file<W: Write + Send>(
     };
     let download = bisonflow_occurrence::open(file, &name, bytes, options)?;
     let read = annotate_download(&mut pass, download)?;
-    Ok(OnePass { done: pass.finish()?, read: Some(read) })
+    Ok(OnePass { done: pass.finish()?, read: Some(read), absent: Vec::new() })
 }
 
 /// Annotates all records of a download that has the columns of the pass.

@@ -34,9 +34,11 @@ pub struct RecordFile<R> {
     error: fn(String) -> StepError,
 }
 
-/// How a footer is read: with all that is needed to copy column chunks.
+/// How a footer is read: with all that is needed to copy column chunks. Columns are read as Parquet describes them:
+/// whether the writer had its texts in Arrow as views or with long offsets does not matter.
 pub fn footer_options() -> ArrowReaderOptions {
     ArrowReaderOptions::new()
+        .with_skip_arrow_metadata(true)
         .with_page_index_policy(PageIndexPolicy::Optional)
         .with_encoding_stats_as_mask(false)
 }

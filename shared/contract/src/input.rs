@@ -197,7 +197,15 @@ impl Options {
                 (
                     FilterName::Country | FilterName::Status | FilterName::Rank | FilterName::BasisOfRecord,
                     FilterSetting::Values(values),
-                ) => !values.is_empty(),
+                ) => {
+                    if let Some(value) = values.iter().find(|value| !is_code(*name, value)) {
+                        return Err(StepError::invalid(
+                            format_args!("options.filters.{name}"),
+                            format_args!("found {value:?}, which no record can have; {}", code_like(*name)),
+                        ));
+                    }
+                    !values.is_empty()
+                }
                 _ => false,
             };
             if !fits {
@@ -209,6 +217,21 @@ impl Options {
             }
         }
         Ok(())
+    }
+}
+
+/// Whether GBIF could write this in the column that a filter looks at.
+fn is_code(name: FilterName, value: &str) -> bool {
+    let is_of_letters = |text: &str| text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+    !value.is_empty() && is_of_letters(value) && (name != FilterName::Country || value.len() == 2)
+}
+
+fn code_like(name: FilterName) -> &'static str {
+    match name {
+        FilterName::Country => "expected codes of two capital letters (ISO 3166), such as US",
+        _ => {
+            "expected GBIF's own codes, of capital letters and _, such as PRESENT, SUBSPECIES or HUMAN_OBSERVATION"
+        }
     }
 }
 
@@ -289,8 +312,9 @@ fn filters_schema(_: &mut SchemaGenerator) -> Schema {
                     serde_json::json!({"anyOf": [off, {"type": "number", "exclusiveMinimum": 0}]})
                 }
                 FilterName::Country | FilterName::Status | FilterName::Rank | FilterName::BasisOfRecord => {
-                    let values =
-                        serde_json::json!({"type": "array", "items": {"type": "string"}, "minItems": 1});
+                    let pattern = if name == FilterName::Country { "^[A-Z]{2}$" } else { "^[A-Z_]+$" };
+                    let value = serde_json::json!({"type": "string", "pattern": pattern});
+                    let values = serde_json::json!({"type": "array", "items": value, "minItems": 1});
                     serde_json::json!({"anyOf": [off, values]})
                 }
             };

@@ -37,7 +37,8 @@ pub enum Command {
     /// Example: bisonflow annotate --source occurrences.zip --layers layers.toml --riis US-RIIS_MasterList.csv --out DIR
     ///
     /// Writes DIR/annotated.parquet (the records that pass the filters, their regions and status) and
-    /// DIR/counts/<summary>.parquet. A Parquet file of which every record passes is copied, not encoded again.
+    /// DIR/counts/<summary>.parquet and DIR/counts/riis_matches.parquet; what an earlier pass left there goes. A Parquet
+    /// file of which every record passes is copied, not encoded again.
     Annotate(Box<AnnotateArguments>),
     /// Merge the partial counts of a run into its summary tables and close its ledger.
     Summarize(SummarizeArguments),
@@ -291,8 +292,8 @@ pub struct LandArguments {
     /// Further columns of the source to keep, by name, or "all".
     #[arg(long, value_delimiter = ',')]
     pub(super) columns: Vec<String>,
-    /// Only these columns of the table: core (18 of them), or their names with commas between. To look at a download;
-    /// a run needs all columns.
+    /// Only these columns of the table, and those of --columns: core (18 of them), or their names with commas between.
+    /// To look at a download; a run needs all columns.
     #[arg(long, value_name = "core|a,b,c")]
     pub(super) only: Option<Columns>,
     /// Most records in a row group.
@@ -335,8 +336,8 @@ pub struct AnnotateArguments {
     /// With --source: the folder for the results; made if absent.
     #[arg(long, value_name = "DIR", requires = "source")]
     pub(super) out: Option<PathBuf>,
-    /// With --source: which columns of the file to keep beside the new ones: full, core (18 of them), or their names
-    /// with commas between, such as core,issue; "none" to count only. The answers are the same whatever is kept.
+    /// With --source: which columns of `occurrences` to keep beside the new ones: full (all 53), core (18 of them), or
+    /// names with commas between, such as core,issue; "none" to count only. The answers are the same whatever is kept.
     #[arg(long, value_name = "full|core|none|a,b,c", default_value = "full")]
     pub(super) columns: Columns,
     /// The folder or s3://BUCKET that holds the run.
