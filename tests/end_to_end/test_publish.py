@@ -175,6 +175,12 @@ def test_a_rejected_run_stays_finished_and_unpublished(guarded: Stack, first: st
     done(guarded, worker, "rollback", first)
     annotated = guarded.table("annotated", second)["gbifid"].to_pylist()
     arn, run = held(guarded, without(fewer, set(annotated[:3]), tmp_path / "less.zip"), "less.zip")
+    # Published by hand meanwhile, it is not rejected; once that is withdrawn, it is.
+    assert "waits for the answer" in done(guarded, worker, "publish", run)
+    refused = command(guarded, worker, "approve", run, "--reject")
+    assert refused.returncode == 64 and "was published meanwhile" in refused.stderr, refused
+    told = done(guarded, worker, "rollback", first)
+    assert f"back to   {first}" in told and f"withdrawn {run}" in told
     done(guarded, worker, "approve", run, "--reject")
     execution = guarded.wait(arn)
     assert run_id(execution) == run and execution.states[-1] == "FinishedUnpublished"

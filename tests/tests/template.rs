@@ -232,7 +232,10 @@ fn a_task_token_is_for_who_answers_alone() {
             );
         }
     }
-    assert_eq!(read, ["${DataBucket.Arn}/runs/*/control/approval.json"]);
+    assert_eq!(
+        read,
+        ["${DataBucket.Arn}/runs/*/control/approval.json", "${DataBucket.Arn}/runs/latest.json"]
+    );
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! `list`: the species of one region in a finished run, as a table for people, CSV or JSON.
 
-use bisonflow_cloud::region_list::{ListedSpecies, RegionList, RegionQuery, list_region, region_object};
+use bisonflow_cloud::region_list::{
+    ListedSpecies, RegionList, RegionQuery, Status, list_region, region_object,
+};
 use bisonflow_cloud::{FinishedRun, Store};
 use bisonflow_contract::{RunId, StepError};
 use bisonflow_summary::to_csv;
@@ -14,7 +16,7 @@ pub enum Format {
     Table,
     /// RFC 4180; no cell is a formula.
     Csv,
-    /// One object: run, summary, region, species.
+    /// One object: run, summary, region, status (the statuses it is limited to, or null), species.
     Json,
 }
 
@@ -34,13 +36,14 @@ pub fn list(
         list_region(&run, query).await
     })?;
     match format {
-        Format::Table => Ok(table(&found, &found.species()?)),
+        Format::Table => Ok(table(&found, &found.species()?, query.status)),
         Format::Csv => csv(&found),
         Format::Json => {
             let document = json!({
                 "run": found.run_id,
                 "summary": found.summary,
                 "region": region_object(&found.region),
+                "status": query.status.map(Status::assessments),
                 "species": found.species()?,
             });
             serde_json::to_string_pretty(&document).map_err(|error| StepError::Internal(error.to_string()))
@@ -54,15 +57,16 @@ fn csv(list: &RegionList) -> Result<String, StepError> {
     Ok(csv.trim_end_matches('\n').to_owned())
 }
 
-fn table(list: &RegionList, species: &[ListedSpecies]) -> String {
+fn table(list: &RegionList, species: &[ListedSpecies], status: Option<Status>) -> String {
     let values = list.region.iter().filter_map(|(_, value)| value.as_deref());
     let region: Vec<String> = values.map(printable).collect();
     let of_species = species.iter().filter_map(|row| row.specieskey.as_ref());
     let distinct: std::collections::BTreeSet<&String> = of_species.collect();
     let occurrences: i64 = species.iter().map(|row| row.occ_count).sum();
+    let only = status.map_or(String::new(), |status| format!(" (only {})", status.assessments().join(", ")));
     let mut lines = vec![
         format!("{} {}: run {}", list.summary, region.join(", "), list.run_id),
-        format!("{} species, {occurrences} occurrences", distinct.len()),
+        format!("{} species, {occurrences} occurrences{only}", distinct.len()),
         String::new(),
     ];
     let text = |text: &Option<String>| text.as_deref().map_or("–".to_owned(), printable);

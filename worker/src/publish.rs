@@ -8,7 +8,8 @@ use bisonflow_cloud::publish::{Flipped, Publisher};
 use bisonflow_cloud::tokens::TaskTokens;
 use bisonflow_cloud::{RunStore, Store, aws};
 use bisonflow_contract::document::AwaitedApproval;
-use bisonflow_contract::layout::LATEST;
+use bisonflow_contract::layout::{LATEST, RUNS, RunLayout};
+use bisonflow_contract::publication::{Publication, PublicationState};
 use bisonflow_contract::summarize_run::Approval;
 use bisonflow_contract::{RunId, StepError};
 use jiff::Timestamp;
@@ -43,7 +44,14 @@ impl Place {
     /// As [`Publisher::publish`].
     pub fn publish(&self, run_id: &RunId, handle: &Handle) -> Result<Vec<String>, StepError> {
         let flipped = handle.block_on(self.publisher().publish(run_id, 0, Timestamp::now()))?;
-        Ok(self.lines(run_id, &flipped))
+        let mut lines = self.lines(&format!("published {run_id}"), &flipped);
+        if handle.block_on(self.store.head(&RunLayout::new(run_id).approval()))?.is_some() {
+            lines.push(format!(
+                "waiting   an execution waits for the answer still: `bisonflow approve {run_id} --root {}` ends it",
+                self.store.uri()
+            ));
+        }
+        Ok(lines)
     }
 
     /// Goes back to a run that was published before; what to print.
@@ -51,12 +59,19 @@ impl Place {
     /// # Errors
     /// As [`Publisher::roll_back`].
     pub fn roll_back(&self, run_id: &RunId, handle: &Handle) -> Result<Vec<String>, StepError> {
+        let before = handle.block_on(publications(&self.store))?;
         let flipped = handle.block_on(self.publisher().roll_back(run_id, Timestamp::now()))?;
-        Ok(self.lines(run_id, &flipped))
+        let mut lines = self.lines(&format!("back to   {run_id}"), &flipped);
+        let now = handle.block_on(publications(&self.store))?;
+        let withdrawn = before.history.iter().zip(&now.history).filter(|(before, now)| {
+            before.state == PublicationState::Published && now.state == PublicationState::Withdrawn
+        });
+        lines.extend(withdrawn.map(|(one, _)| format!("withdrawn {}", one.run_id)));
+        Ok(lines)
     }
 
-    fn lines(&self, run_id: &RunId, flipped: &Flipped) -> Vec<String> {
-        let mut lines = vec![format!("published {run_id}")];
+    fn lines(&self, done: &str, flipped: &Flipped) -> Vec<String> {
+        let mut lines = vec![done.to_owned()];
         lines.extend(flipped.tables.iter().map(|table| format!("table     {table}")));
         lines.push(format!("latest    {}", self.store.uri_of(LATEST)));
         lines
@@ -66,7 +81,8 @@ impl Place {
 /// Answers for a run that waits for approval: yes, or no.
 ///
 /// # Errors
-/// [`StepError::InvalidInput`] if no run of this name waits; [`StepError::RunTakenOver`] if it waits no more; else as
+/// [`StepError::InvalidInput`] if no run of this name waits, or if it is rejected and was published meanwhile;
+/// [`StepError::RunTakenOver`] if it waits no more; else as
 /// [`Store::get`] and [`TaskTokens`].
 pub async fn answer(
     store: &Store,
@@ -78,19 +94,34 @@ pub async fn answer(
     let run = RunStore::new(store, run_id);
     let key = run.layout().approval();
     let publish = format!("`bisonflow publish {run_id} --root {}` publishes it", store.uri());
-    let content = store.get(&key).await?.ok_or_else(|| {
-        StepError::invalid(
-            "run",
-            format_args!(
-                "{run_id} does not wait for approval: {} is not there. If it is finished, {publish}",
-                store.uri_of(&key)
-            ),
-        )
-    })?;
+    let Some(content) = store.get(&key).await? else {
+        // Whoever answers may list what is there, and read little of it.
+        let found = store.list(&run.layout().folder()).await?;
+        let is_finished = found.iter().any(|meta| meta.location.as_ref() == run.layout().manifest());
+        let why = match found.is_empty() {
+            true => format!("found {run_id}, which is not below {}", store.uri_of(RUNS)),
+            false if is_finished => format!("{run_id} does not wait for approval; it is finished: {publish}"),
+            false => format!("{run_id} does not wait for approval, and is not finished"),
+        };
+        return Err(StepError::invalid("run", why));
+    };
     // serde's message would quote the token.
     let awaited: AwaitedApproval = serde_json::from_slice(&content).map_err(|_| {
         StepError::Internal(format!("{}: not what a run that waits writes", store.uri_of(&key)))
     })?;
+    let generation = awaited.run.generation;
+    let is_this = |one: &Publication| {
+        (&one.run_id, one.generation, one.state) == (run_id, generation, PublicationState::Published)
+    };
+    if !approves && publications(store).await?.history.iter().any(is_this) {
+        return Err(StepError::invalid(
+            "--reject",
+            format_args!(
+                "run {run_id} was published meanwhile; `bisonflow rollback` to the run before it withdraws it. Without \
+                 --reject its execution ends, and the run stays published"
+            ),
+        ));
+    }
     let sent = if approves {
         let approval = Approval { approved_at: now.to_string() };
         let approval = serde_json::to_value(approval).expect("a text has a JSON form");
@@ -110,32 +141,43 @@ pub async fn answer(
     }
 }
 
-/// [`answer`], through Step Functions, for a run in a bucket; a folder has no execution, so yes publishes the run.
+/// [`answer`], through Step Functions, for a run in a bucket.
 ///
 /// # Errors
-/// As [`answer`] and [`Place::publish`].
+/// [`StepError::InvalidInput`] for a folder, whose runs have no execution that waits; else as [`answer`].
 pub fn approve(
     root: &str,
     run_id: &RunId,
     approves: bool,
     handle: &Handle,
 ) -> Result<Vec<String>, StepError> {
-    let place = Place { store: Store::open_existing(root)?, catalog: None };
-    if root.starts_with("s3://") {
-        let tokens = StepFunctions::new(&handle.block_on(aws::config()));
-        return handle.block_on(answer(&place.store, &tokens, run_id, approves, Timestamp::now()));
-    }
-    if !approves {
+    let store = Store::open_existing(root)?;
+    if !root.starts_with("s3://") {
         return Err(StepError::invalid(
-            "--reject",
-            "no execution waits for runs of a folder; a held run there is simply not published",
+            "--root",
+            format_args!(
+                "no execution waits for runs of a folder: a held run there is not published, and `bisonflow publish \
+                 {run_id} --root {root}` publishes it"
+            ),
         ));
     }
-    place.publish(run_id, handle)
+    let tokens = StepFunctions::new(&handle.block_on(aws::config()));
+    handle.block_on(answer(&store, &tokens, run_id, approves, Timestamp::now()))
 }
 
-/// Publishes a run of this process below a folder, unless the drift guard holds it or it was published before: whether
-/// it is published, or was and has been withdrawn since. None for a bucket, whose tables this process does not know.
+/// How a finished run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It is the latest.
+    Latest,
+    /// It was published; another run is the latest now, or it was withdrawn.
+    NotLatest,
+    /// The drift guard holds it.
+    Held,
+}
+
+/// Publishes a run of this process below a folder, unless the drift guard holds it or it was published before: how it
+/// stands then. None for a bucket, whose tables this process does not know.
 ///
 /// # Errors
 /// As [`Publisher::publish`].
@@ -145,23 +187,34 @@ pub fn publish_finished(
     generation: u32,
     is_held: bool,
     handle: &Handle,
-) -> Result<Option<bool>, StepError> {
+) -> Result<Option<Standing>, StepError> {
     if store.uri().starts_with("s3://") {
         return Ok(None);
     }
     let latest = handle.block_on(publications(store))?;
     let was_published =
         latest.history.iter().any(|one| one.run_id == *run_id && one.generation == generation);
-    if !was_published && !is_held {
-        handle.block_on(Publisher { store, catalog: None }.publish(run_id, 0, Timestamp::now()))?;
+    let is_latest =
+        latest.current.as_ref().is_some_and(|one| one.run_id == *run_id && one.generation == generation);
+    if is_latest {
+        return Ok(Some(Standing::Latest));
     }
-    Ok(Some(was_published || !is_held))
+    if was_published {
+        return Ok(Some(Standing::NotLatest));
+    }
+    if is_held {
+        return Ok(Some(Standing::Held));
+    }
+    handle.block_on(Publisher { store, catalog: None }.publish(run_id, 0, Timestamp::now()))?;
+    Ok(Some(Standing::Latest))
 }
 
 #[cfg(test)]
 mod tests {
     use bisonflow_cloud::tokens::{MemoryTaskTokens, Report};
-    use bisonflow_contract::RunRef;
+    use bisonflow_contract::document::SourceKind;
+    use bisonflow_contract::publication::{Comparability, Publications};
+    use bisonflow_contract::{Checklist, RunRef};
 
     use super::*;
 
@@ -200,6 +253,51 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_run_that_is_published_meanwhile_is_not_rejected() {
+        let (store, run_id) = waiting().await;
+        let (tokens, now) = (MemoryTaskTokens::new(), Timestamp::now());
+        let mut publication = Publication {
+            run_id: run_id.clone(),
+            generation: 1,
+            published_at: now,
+            state: PublicationState::Published,
+            comparability: Comparability {
+                source_kind: SourceKind::Dwca,
+                predicate_sha256: None,
+                filters: [].into(),
+                checklist: Checklist::backbone(),
+                layers: vec![],
+                riis_sha256: None,
+            },
+        };
+        let write = async |publication: &Publication| {
+            let latest = Publications { current: None, history: vec![publication.clone()] };
+            store.put(LATEST, serde_json::to_vec(&latest).unwrap()).await.unwrap();
+        };
+        write(&publication).await;
+        let error = answer(&store, &tokens, &run_id, false, now).await.unwrap_err();
+        assert!(error.to_string().contains("was published meanwhile"), "{error}");
+        assert!(tokens.state().reports.is_empty());
+        answer(&store, &tokens, &run_id, true, now).await.unwrap();
+        publication.state = PublicationState::Withdrawn;
+        write(&publication).await;
+        answer(&store, &tokens, &run_id, false, now).await.unwrap();
+        assert_eq!(tokens.state().reports.len(), 2);
+    }
+
+    #[test]
+    fn below_a_folder_nothing_is_approved() {
+        let folder = tempfile::tempdir().unwrap();
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        for approves in [true, false] {
+            let root = folder.path().to_str().unwrap();
+            let error = approve(root, &"gbif-1".parse().unwrap(), approves, runtime.handle()).unwrap_err();
+            assert_eq!(error.name().as_str(), "InvalidInput");
+            assert!(error.to_string().contains("bisonflow publish gbif-1"), "{error}");
+        }
+    }
+
+    #[tokio::test]
     async fn who_does_not_wait_is_not_answered() {
         let now = Timestamp::now();
         let (store, run_id) = waiting().await;
@@ -207,6 +305,10 @@ mod tests {
         let other = "gbif-2".parse().unwrap();
         let error = answer(&store, &tokens, &other, true, now).await.unwrap_err();
         assert_eq!(error.name().as_str(), "InvalidInput", "{error}");
+        assert!(error.to_string().contains("which is not below"), "{error}");
+        store.put("runs/run=gbif-2/manifest.json", "{}").await.unwrap();
+        let error = answer(&store, &tokens, &other, true, now).await.unwrap_err();
+        assert!(error.to_string().contains("bisonflow publish gbif-2"), "{error}");
         tokens.state().superseded.push("secret".into());
         let error = answer(&store, &tokens, &run_id, true, now).await.unwrap_err();
         assert!(error.to_string().contains("bisonflow publish gbif-1"), "{error}");

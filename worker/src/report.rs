@@ -9,6 +9,7 @@ use bisonflow_contract::document::{Landing, LandingRecords, RiisCounts};
 use bisonflow_contract::layout::{LATEST, RunLayout};
 
 use crate::one_pass::OnePassResult;
+use crate::publish::Standing;
 use crate::run::RunResult;
 
 /// Prints lines on standard output; a closed pipe is no error.
@@ -117,9 +118,13 @@ pub fn print(result: &RunResult) -> Result<(), StepError> {
     lines.extend(result.manifest.notes.iter().map(|note| format!("note      {note}")));
     lines.push(format!("changes   {}", result.drift.sentence()));
     let run_id = &ledger.run_id;
-    match result.is_published {
-        Some(true) => lines.push(format!("published {}", result.store.uri_of(LATEST))),
-        Some(false) => lines.push(format!(
+    match result.standing {
+        Some(Standing::Latest) => lines.push(format!("published {}", result.store.uri_of(LATEST))),
+        Some(Standing::NotLatest) => lines.push(format!(
+            "finished  already, and not the latest: `bisonflow publish {run_id} --root {}` shows it as the latest",
+            result.store.uri()
+        )),
+        Some(Standing::Held) => lines.push(format!(
             "held      not published: look at the report, then `bisonflow publish {run_id} --root {}` publishes it",
             result.store.uri()
         )),

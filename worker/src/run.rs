@@ -20,7 +20,7 @@ use crate::annotate::Workbench;
 use crate::land::{LandRequest, PART_BYTES, land};
 use crate::location::Location;
 use crate::progress::Progress;
-use crate::publish::publish_finished;
+use crate::publish::{Standing, publish_finished};
 use crate::stop::Stop;
 
 /// Who holds the lock of a run in one process.
@@ -56,8 +56,8 @@ pub struct RunResult {
     pub manifest: Manifest,
     /// What changed against the run published before.
     pub drift: Drift,
-    /// Whether it is published; none if that was not asked, or is not for this process to do.
-    pub is_published: Option<bool>,
+    /// How it stands; none if it was not to be published, or that is not for this process to do.
+    pub standing: Option<Standing>,
 }
 
 /// Runs the pipeline; what an earlier try of the same run finished is kept.
@@ -108,8 +108,8 @@ pub fn run(request: &RunRequest, handle: &Handle) -> Result<RunResult, StepError
 fn publish(result: RunResult, handle: &Handle) -> Result<RunResult, StepError> {
     let (run_id, generation) = (&result.manifest.run_id, result.manifest.generation);
     let is_held = result.drift.is_held();
-    let is_published = publish_finished(&result.store, run_id, generation, is_held, handle)?;
-    Ok(RunResult { is_published, ..result })
+    let standing = publish_finished(&result.store, run_id, generation, is_held, handle)?;
+    Ok(RunResult { standing, ..result })
 }
 
 /// A run below a folder of this machine, held by this process; its end, however it comes, lets go of it.
@@ -155,7 +155,7 @@ pub fn summarize(run: &RunStore, handle: &Handle) -> Result<RunResult, StepError
     let limits = DriftLimits::default();
     let finished = handle.block_on(summaries::finish(store, &plan, &summary, Vec::new(), limits, now))?;
     let summaries::Finished { manifest, drift } = finished;
-    Ok(RunResult { store: store.clone(), ledger: summary.ledger, manifest, drift, is_published: None })
+    Ok(RunResult { store: store.clone(), ledger: summary.ledger, manifest, drift, standing: None })
 }
 
 pub(crate) fn plan(request: &RunRequest, handle: &Handle) -> Result<Plan, StepError> {
@@ -224,7 +224,7 @@ fn take(run: &RunStore, plan: &mut Plan, handle: &Handle) -> Result<Taken, StepE
                 ledger,
                 manifest,
                 drift,
-                is_published: None,
+                standing: None,
             })));
         }
         // Not finished, and the same work: what is done of it is kept.

@@ -46,7 +46,13 @@ pub async fn compare(
     let publication = match &made.baseline {
         Baseline::Run(publication) => publication,
         Baseline::NotCompared { because } => {
-            drift.verdict = Verdict::NotCompared { because: because.clone() };
+            let because = match made.ledger.records.annotated {
+                0 => format!(
+                    "{because}; note that no record of this run is annotated: ledger.json tells which filter took them"
+                ),
+                _ => because.clone(),
+            };
+            drift.verdict = Verdict::NotCompared { because };
             return Ok(drift);
         }
     };
@@ -114,7 +120,7 @@ fn row(
 /// The greatest change first: in per cent for what decides, then in figures for the rest.
 fn rows_in_order(mut rows: Vec<DriftRow>) -> Vec<DriftRow> {
     rows.sort_by(|a, b| {
-        let percent = |row: &DriftRow| row.percent().filter(|_| row.decides).unwrap_or_default();
+        let percent = |row: &DriftRow| if row.decides { row.decisive_percent() } else { 0.0 };
         let figure = |row: &DriftRow| row.new.abs_diff(row.old);
         (b.decides.cmp(&a.decides))
             .then(percent(b).total_cmp(&percent(a)))
@@ -125,9 +131,10 @@ fn rows_in_order(mut rows: Vec<DriftRow>) -> Vec<DriftRow> {
 }
 
 fn verdict(drift: &Drift) -> Verdict {
-    let changes = drift.rows.iter().filter(|row| row.decides).filter_map(DriftRow::percent);
-    let greatest = changes.fold(0.0, f64::max);
-    if greatest >= drift.limits.hold_percent {
+    let decides = || drift.rows.iter().filter(|row| row.decides);
+    let greatest = decides().map(DriftRow::decisive_percent).fold(0.0, f64::max);
+    let is_empty = decides().any(|row| row.of == "all" && row.measure == Measure::Records && row.new == 0);
+    if is_empty || greatest >= drift.limits.hold_percent {
         Verdict::Held
     } else if greatest >= drift.limits.warn_percent {
         Verdict::Warned

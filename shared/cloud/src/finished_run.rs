@@ -4,6 +4,7 @@ use arrow::array::{RecordBatch, Scalar, StringArray};
 use arrow::compute::kernels::cmp;
 use bisonflow_contract::document::{Manifest, Table};
 use bisonflow_contract::layout::{PARTITION_KEY, RUNS};
+use bisonflow_contract::publication::PublicationState;
 use bisonflow_contract::{RunId, StepError};
 use futures::TryStreamExt;
 use parquet::arrow::ProjectionMask;
@@ -13,8 +14,13 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::RowGroupMetaData;
 
 use crate::names::{named, nearest};
+use crate::publications::publications;
 use crate::ranged_file::{RangedFile, failed};
+use crate::run_store::damaged;
 use crate::{RunStore, Store};
+
+/// How many runs are told to who names one that is not there.
+const TOLD_RUNS: usize = 8;
 
 /// A run that has its manifest.
 #[derive(Clone, Debug)]
@@ -37,10 +43,10 @@ impl FinishedRun {
     ///
     /// # Errors
     /// [`StepError::InvalidInput`] if there is no such run, with the ids that are most like it, or if it is not
-    /// finished; else as [`Store::get`].
+    /// finished; [`StepError::CountMismatch`] if its manifest is damaged; else as [`Store::get`].
     pub async fn open(store: &Store, run_id: &RunId) -> Result<FinishedRun, StepError> {
         let run = RunStore::new(store, run_id);
-        if let Some(manifest) = run.manifest().await? {
+        if let Some(manifest) = run.manifest().await.map_err(damaged)? {
             return Ok(FinishedRun { run, manifest });
         }
         if store.head(&run.layout().plan()).await?.is_some() {
@@ -54,14 +60,30 @@ impl FinishedRun {
         }
         let prefix = format!("{PARTITION_KEY}=");
         let folders = store.folders(RUNS).await?;
-        let ids: Vec<&str> = folders.iter().filter_map(|folder| folder.strip_prefix(&prefix)).collect();
+        let latest = publications(store).await?;
+        let is_deleted = |id: &str| {
+            let state =
+                latest.history.iter().rev().find(|one| one.run_id.as_str() == id).map(|one| one.state);
+            matches!(state, Some(PublicationState::Deleting | PublicationState::Deleted))
+        };
+        if is_deleted(run_id.as_str()) {
+            return Err(StepError::invalid(
+                "run",
+                format_args!("{run_id} was published, and deleted since by the retention setting (KeepRuns)"),
+            ));
+        }
+        let ids = folders.iter().filter_map(|folder| folder.strip_prefix(&prefix));
+        let ids: Vec<&str> = ids.filter(|id| !is_deleted(id)).collect();
+        let alike = nearest(run_id.as_str(), ids.iter().copied());
+        let told = if alike.is_empty() && !ids.is_empty() {
+            let more = if ids.len() > TOLD_RUNS { ", …" } else { "" };
+            format!("there are: {}{more}", ids[..ids.len().min(TOLD_RUNS)].join(", "))
+        } else {
+            named("runs there", &alike)
+        };
         Err(StepError::invalid(
             "run",
-            format_args!(
-                "found {run_id}, which is not below {}; {}",
-                store.uri_of(RUNS),
-                named("runs there", &nearest(run_id.as_str(), ids))
-            ),
+            format_args!("found {run_id}, which is not below {}; {told}", store.uri_of(RUNS)),
         ))
     }
 
@@ -107,7 +129,7 @@ impl FinishedRun {
 /// hold such rows.
 ///
 /// # Errors
-/// [`StepError::SourceUnavailable`] if a file is not there; [`StepError::CorruptArchive`] if it is no Parquet
+/// [`StepError::CountMismatch`] if a file is not there; [`StepError::CorruptArchive`] if it is no Parquet
 /// file or lacks the column of the condition; else as [`Store::get`].
 pub async fn read_rows(
     store: &Store,
@@ -147,8 +169,8 @@ pub async fn for_each_batch(
 
 async fn open(store: &Store, key: &str) -> Result<RangedFile, StepError> {
     let meta = store.head(key).await?.ok_or_else(|| {
-        StepError::SourceUnavailable(format!(
-            "{}: a table has this file, but it is not there",
+        StepError::CountMismatch(format!(
+            "{}: a table has this file, but it is not there; do the run again with `force`",
             store.uri_of(key)
         ))
     })?;

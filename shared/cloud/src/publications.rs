@@ -9,6 +9,7 @@ use bisonflow_occurrence::Filters;
 use bisonflow_region::LayersConfig;
 use sha2::{Digest, Sha256};
 
+use crate::run_store::{damaged, read};
 use crate::{RunStore, Store};
 
 /// What decides with which runs the run of this plan can be compared. `config` are its layers.
@@ -33,9 +34,9 @@ pub fn comparability(plan: &Plan, landing: &Landing, config: &LayersConfig) -> C
 /// `latest.json`; nothing published where there is none.
 ///
 /// # Errors
-/// As [`RunStore::read`].
+/// [`StepError::CountMismatch`] if it is damaged; else as [`Store::get`].
 pub async fn publications(store: &Store) -> Result<Publications, StepError> {
-    Ok(crate::run_store::read(store, LATEST).await?.unwrap_or_default())
+    Ok(read(store, LATEST).await.map_err(damaged)?.unwrap_or_default())
 }
 
 /// What a run is compared with.

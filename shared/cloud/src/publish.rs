@@ -288,7 +288,7 @@ fn publication<'a>(latest: &'a Publications, run_id: &RunId) -> Result<&'a Publi
         }
         Some(_) => format!("{run_id} was withdrawn; publish it again with `bisonflow publish`. {had}"),
         None if alike.is_empty() => format!("{run_id} was never published; {had}"),
-        None => format!("{run_id} was never published; {}; {had}", named("most like it", &alike)),
+        None => format!("{run_id} was never published; {}; {had}", named("published runs", &alike)),
     };
     Err(StepError::invalid("run", why))
 }

@@ -209,7 +209,7 @@ pub async fn list_region(run: &FinishedRun, query: &RegionQuery) -> Result<Regio
         return Err(StepError::invalid(
             "region",
             format_args!(
-                "run {} has no records in a region called {:?} ({}); {}",
+                "run {} has no records in a region called {:?} ({}): none lie there, or no region is called so; {}",
                 run.manifest().run_id,
                 query.region,
                 summaries.join(", "),
@@ -247,7 +247,8 @@ fn several(asked: &str, found: &[Found]) -> StepError {
     let one = |found: &Found| {
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
         let labels: Vec<String> = found.by[1..].iter().map(|(_, label)| text(label)).collect();
-        format!("{} {} ({})", found.summary, text(&found.by[0].1), labels.join(", "))
+        let labels = if labels.is_empty() { String::new() } else { format!(" ({})", labels.join(", ")) };
+        format!("{} {}{labels}", found.summary, text(&found.by[0].1))
     };
     let more = found.len().saturating_sub(TOLD_REGIONS);
     let told: Vec<String> = found.iter().take(TOLD_REGIONS).map(one).collect();
@@ -255,7 +256,8 @@ fn several(asked: &str, found: &[Found]) -> StepError {
     StepError::invalid(
         "region",
         format_args!(
-            "{} regions are called {asked:?}: {}{more}; name one by its key or by another label, and say which summary",
+            "{} regions are called {asked:?}: {}{more}; name one by its key or by another label, and say which summary \
+             with --summary",
             found.len(),
             told.join("; ")
         ),

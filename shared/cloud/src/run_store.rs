@@ -182,6 +182,16 @@ pub async fn read<T: DeserializeOwned>(store: &Store, key: &str) -> Result<Optio
         .map_err(|error| StepError::Internal(format!("{}: {error}", store.uri_of(key))))
 }
 
+/// The error of a document that a person has to mend: it cannot be read, and no retry changes that.
+pub(crate) fn damaged(error: StepError) -> StepError {
+    match error {
+        StepError::Internal(what) => StepError::CountMismatch(format!(
+            "{what}: the document is damaged; bring back an earlier version of it, or do the run again with `force`"
+        )),
+        other => other,
+    }
+}
+
 /// A document as it lies in the store: indented, with a final newline.
 pub fn to_json<T: Serialize>(document: &T) -> String {
     let mut text =

@@ -107,6 +107,12 @@ pub struct DatasetDrift {
 }
 
 impl DriftRow {
+    /// The change that decides, in per cent: as [`DriftRow::percent`]; without end where there was nothing before and
+    /// there is something now; none where both are 0.
+    pub fn decisive_percent(&self) -> f64 {
+        self.percent().unwrap_or(if self.new > 0 { f64::INFINITY } else { 0.0 })
+    }
+
     /// |new − old| ÷ old, in per cent; none where there was nothing before.
     pub fn percent(&self) -> Option<f64> {
         (self.old > 0).then(|| self.new.abs_diff(self.old) as f64 * 100.0 / self.old as f64)
@@ -159,8 +165,9 @@ impl Drift {
             Verdict::NotCompared { because } => return format!("Not compared, because {because}."),
             Verdict::Steady => {
                 return format!(
-                    "Steady: compared with run {baseline}, nothing that decides changed by {} % or more.",
-                    self.limits.warn_percent
+                    "Steady: compared with run {baseline}, nothing that decides changed by {} % or more.{}",
+                    self.limits.warn_percent,
+                    self.register_note()
                 );
             }
             Verdict::Warned => "Warned",
@@ -178,7 +185,12 @@ impl Drift {
         if !datasets.is_empty() {
             text += &format!(" Datasets that moved it: {}.", datasets.join("; "));
         }
-        text
+        text + self.register_note()
+    }
+
+    /// What to add where statuses are left out.
+    fn register_note(&self) -> &'static str {
+        if self.same_register { "" } else { " Another register: statuses are not compared." }
     }
 
     /// Whether a row changed by as much as is noted.

@@ -267,6 +267,7 @@ async fn the_drift_guard_holds_warns_or_lets_pass() {
         (1602, Verdict::Warned), // -19.95 %
         (1601, Verdict::Held),   // -20 %
         (2401, Verdict::Held),   // +20 %
+        (1, Verdict::Held),      // nothing is annotated
     ] {
         let (_, Finished { drift, .. }) = finished(&store, 2, records, json!({})).await;
         assert_eq!(drift.verdict, verdict, "{records}: {}", drift.sentence());
@@ -274,7 +275,7 @@ async fn the_drift_guard_holds_warns_or_lets_pass() {
         let all = |measure| drift.rows.iter().find(|row| row.of == "all" && row.measure == measure).unwrap();
         let found = (all(Measure::Records).old, all(Measure::Records).new);
         assert_eq!(found, (2000, records as u64 - 1));
-        assert_eq!((all(Measure::Species).old, all(Measure::Species).new), (1, 1));
+        assert_eq!((all(Measure::Species).old, all(Measure::Species).new), (1, u64::from(records > 1)));
         assert_eq!(drift.datasets.is_empty(), verdict == Verdict::Steady);
         // The summary is not by state: its regions are listed and decide nothing.
         let regions: Vec<_> = drift.rows.iter().filter(|row| row.of == "square").collect();
@@ -292,6 +293,23 @@ async fn the_drift_guard_holds_warns_or_lets_pass() {
 }
 
 #[tokio::test]
+async fn a_run_without_records_is_told_and_what_comes_after_it_is_held() {
+    let store = store().await;
+    let (_, first) = finished(&store, 1, 1, json!({})).await; // its record is filtered out
+    assert!(
+        first.drift.sentence().contains("no record of this run is annotated"),
+        "{}",
+        first.drift.sentence()
+    );
+    Publisher { store: &store, catalog: None }.publish(&run(1), 0, at(1)).await.unwrap();
+    let (_, second) = finished(&store, 2, 601, json!({})).await;
+    assert_eq!(second.drift.verdict, Verdict::Held, "{}", second.drift.sentence());
+    assert!(second.drift.sentence().contains("all records 0 → 600 (new)"), "{}", second.drift.sentence());
+    let (_, third) = finished(&store, 3, 1, json!({})).await;
+    assert_eq!(third.drift.verdict, Verdict::Held, "{}", third.drift.sentence());
+}
+
+#[tokio::test]
 async fn with_another_register_statuses_are_not_compared() {
     let store = store().await;
     finished(&store, 1, 2001, json!({})).await;
@@ -302,6 +320,7 @@ async fn with_another_register_statuses_are_not_compared() {
         .replace("L48-1\n", "L48-1\nL48,Poa annua,Species,Introduced,2704179,USRIIS-L48-2\n");
     store.put("reference/riis.csv", other).await.unwrap();
     let (_, changed) = finished(&store, 3, 2001, json!({})).await;
-    assert_eq!((changed.drift.same_register, changed.drift.verdict), (false, Verdict::Steady));
+    assert_eq!((changed.drift.same_register, &changed.drift.verdict), (false, &Verdict::Steady));
     assert!(changed.drift.rows.iter().all(|row| row.of != "riis_assessment"));
+    assert!(changed.drift.sentence().contains("statuses are not compared"), "{}", changed.drift.sentence());
 }

@@ -75,7 +75,8 @@ async fn what_is_not_there_is_named_with_what_is_like_it() {
     for (region, summary, named) in [
         ("Sqare 1", None, "most like it: Square 1"),
         ("Square 2", None, "most like it: Square 1"), // it has no records
-        ("Atlantis", None, "none of the regions is like it"),
+        ("sqare", None, "most like it: Square 1"),
+        ("Atlantis", None, "none lie there, or no region is called so; none of the regions is like it"),
         ("1", Some("county"), "it has square"),
     ] {
         let error = list(&store, query(region, summary, None)).await.unwrap_err();
@@ -84,7 +85,19 @@ async fn what_is_not_there_is_named_with_what_is_like_it() {
     }
     let open = async |run: &str| FinishedRun::open(&store, &run.parse().unwrap()).await.unwrap_err();
     let error = open("upload-a-zip-0123abce").await;
-    assert!(error.to_string().contains(&format!("runs there most like it: {RUN}")), "{error}");
+    assert!(error.to_string().contains(&format!("of the runs there, most like it: {RUN}")), "{error}");
+    let error = open("gbif-0000001").await;
+    assert!(error.to_string().contains(&format!("there are: {RUN}")), "{error}");
+    let counts = format!("summaries/square_counts/run={RUN}/square_counts.parquet");
+    let kept = store.get(&counts).await.unwrap().unwrap();
+    store.delete([counts.clone()]).await.unwrap();
+    let error = list(&store, query("1", None, None)).await.unwrap_err();
+    assert_eq!(error.exit_code(), 65, "{error}");
+    store.put(&counts, kept).await.unwrap();
+    let manifest = format!("runs/run={RUN}/manifest.json");
+    store.put(&manifest, "{").await.unwrap();
+    let error = open(RUN).await;
+    assert!(error.exit_code() == 65 && error.to_string().contains("is damaged"), "{error}");
     store.delete([format!("runs/run={RUN}/manifest.json")]).await.unwrap();
     let error = open(RUN).await;
     assert!(error.to_string().contains("is not finished"), "{error}");
