@@ -51,7 +51,9 @@ pub enum Command {
     /// In a bucket the tables <table>_latest are moved to it; runs/latest.json says which run it is, and which ones
     /// were. Doing it again finishes what was interrupted.
     Publish(PublishArguments),
-    /// Approve of a run that the drift guard holds, or reject it: its execution waits for the answer.
+    /// Approve of a run in a bucket that the drift guard holds, or reject it: its execution waits for the answer.
+    ///
+    /// Below a folder nothing waits: there `bisonflow publish` publishes a held run.
     ///
     /// Example: bisonflow approve RUN --root s3://BUCKET
     Approve(ApproveArguments),
@@ -90,8 +92,8 @@ pub struct ApproveArguments {
     /// The run that waits.
     #[arg(value_name = "RUN")]
     pub(super) run: RunId,
-    /// The s3://BUCKET that holds the run; of a folder, a held run is published.
-    #[arg(long, value_name = "DIR|s3://")]
+    /// The s3://BUCKET that holds the run.
+    #[arg(long, value_name = "s3://BUCKET")]
     pub(super) root: String,
     /// Do not publish it.
     #[arg(long)]
@@ -377,7 +379,8 @@ pub struct ListArguments {
     /// The run; it has to be finished.
     #[arg(long, value_name = "RUN")]
     pub(super) run: RunId,
-    /// The region: its key or one of its labels in the tables, such as 20045 or "KS Douglas County".
+    /// The region: its key or one of its labels in the tables, such as "KS Douglas County" or KS; a
+    /// GEOID such as 20045 only where the summary's `by` has it.
     #[arg(long)]
     pub(super) region: String,
     /// The summary of layers.toml that the region belongs to. Default: the only one that knows it.
