@@ -54,7 +54,8 @@ impl Record {
         let metres: u32 = self.uncertainty.parse().ok().filter(|&metres| metres > 0).unwrap_or(u32::MAX);
         let number: u64 = self.gbifid.parse().unwrap_or(u64::MAX);
         let issue = (!self.issue.is_empty()).then_some(self.issue);
-        (start, metres, number, self.gbifid.clone(), DATES[self.date].0, issue, self.year, self.place)
+        let landed = self.uncertainty.parse().ok().map(f64::to_bits);
+        (start, metres, number, self.gbifid.clone(), DATES[self.date].0, issue, self.place, landed, self.year)
     }
 
     fn row(&self) -> String {
