@@ -524,7 +524,7 @@ def test_an_empty_run_has_a_clear_page(worker: Path, tmp_path: Path) -> None:
     header = "gbifID\tdecimalLatitude\tdecimalLongitude\ttaxonKey\ttaxonRank\tcountryCode\tbasisOfRecord\n"
     (tmp_path / "none.txt").write_text(header)
     run = Run(tmp_path / "out", local_run(worker, tmp_path / "out", "--source", tmp_path / "none.txt", "--riis", "none")[0]["run_id"])
-    assert "0 regions with records" in run.page.text() and "NaN" not in run.page.all("main")[0].text()
+    assert "Regions with records: 0" in run.page.text() and "NaN" not in run.page.all("main")[0].text()
     with browser() as driver:
         open_page(driver, run)
         assert driver.execute_script("return document.querySelectorAll('.regions path.cn').length") > 3_000
