@@ -7,7 +7,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use bisonflow_annotation::CORE_COLUMNS;
+use bisonflow_occurrence::schema::CORE_COLUMNS;
 use bisonflow_region::ZoneId;
 use clap::Args;
 use serde_json::json;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use bisonflow_annotation::CORE_COLUMNS;
+use bisonflow_occurrence::schema::CORE_COLUMNS;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 

@@ -3,29 +3,8 @@
 use std::str::FromStr;
 
 use arrow::datatypes::SchemaRef;
-use bisonflow_occurrence::{OccurrenceError, schema};
-
-/// The columns of the core set: enough to annotate, to count and to find a record again.
-pub const CORE_COLUMNS: [&str; 18] = [
-    "gbifid",
-    "datasetkey",
-    "kingdom",
-    "family",
-    "species",
-    "taxonrank",
-    "scientificname",
-    "countrycode",
-    "stateprovince",
-    "occurrencestatus",
-    "decimallatitude",
-    "decimallongitude",
-    "coordinateuncertaintyinmeters",
-    "eventdate",
-    "year",
-    "taxonkey",
-    "specieskey",
-    "basisofrecord",
-];
+use bisonflow_occurrence::OccurrenceError;
+use bisonflow_occurrence::schema::{self, CORE_COLUMNS};
 
 /// Some columns of `occurrences`. What filters and matching need beside them is read all the same.
 ///

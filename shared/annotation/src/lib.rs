@@ -38,7 +38,7 @@ use bisonflow_occurrence::filter::Filters;
 use bisonflow_region::{Index, LayersConfig};
 use bisonflow_riis::Register;
 
-pub use columns::{CORE_COLUMNS, Columns};
+pub use columns::Columns;
 pub use local_file::{LocalFile, LocalRead};
 pub use one_pass::{OnePass, annotate_file};
 pub use pass::{Done, Order, Pass};

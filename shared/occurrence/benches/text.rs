@@ -11,6 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bisonflow_occurrence::schema::CORE_COLUMNS;
 use bisonflow_occurrence::schema::columns;
 use bisonflow_occurrence::{ReadOptions, open};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -18,26 +19,6 @@ use zip::write::SimpleFileOptions;
 use zip::{ZipArchive, ZipWriter};
 
 const TEXT_BYTES: usize = 96 << 20;
-const CORE: [&str; 18] = [
-    "gbifid",
-    "datasetkey",
-    "kingdom",
-    "family",
-    "species",
-    "taxonrank",
-    "scientificname",
-    "countrycode",
-    "stateprovince",
-    "occurrencestatus",
-    "decimallatitude",
-    "decimallongitude",
-    "coordinateuncertaintyinmeters",
-    "eventdate",
-    "year",
-    "taxonkey",
-    "specieskey",
-    "basisofrecord",
-];
 
 fn real() -> Option<Vec<u8>> {
     let path = "../../../shared/data/gbif/us-2022-600-dwca.zip";
@@ -59,7 +40,7 @@ fn synthetic() -> Vec<u8> {
                 "decimallongitude" => text += &format!("{}", -100.0 - f64::from(row) / 700.0),
                 "year" => text += "2021",
                 "lastinterpreted" => text += "2021-11-23T10:11:12.345Z",
-                _ if CORE.contains(&name.as_str()) => text += &format!("{name} {row}"),
+                _ if CORE_COLUMNS.contains(&name.as_str()) => text += &format!("{name} {row}"),
                 _ if column % 5 == 0 => text += "something",
                 _ => {}
             }
@@ -104,7 +85,7 @@ fn texts(criterion: &mut Criterion) {
     let columns = |names: &[&str]| Some(names.iter().map(|&name| name.to_owned()).collect());
     let plain = ReadOptions { sha256: false, ..ReadOptions::default() };
     let split = ReadOptions { columns: columns(&[]), ..plain.clone() };
-    let core = ReadOptions { columns: columns(&CORE), ..plain.clone() };
+    let core = ReadOptions { columns: columns(&CORE_COLUMNS), ..plain.clone() };
     let hashed = ReadOptions { sha256: true, ..core.clone() };
     let two = |options: &ReadOptions| ReadOptions { threads: 2, ..options.clone() };
     let mut group = criterion.benchmark_group("text");

@@ -128,6 +128,28 @@ const COLUMNS: [Column; 53] = {
     ]
 };
 
+/// The columns of the core set: enough to annotate, to count and to find a record again.
+pub const CORE_COLUMNS: [&str; 18] = [
+    "gbifid",
+    "datasetkey",
+    "kingdom",
+    "family",
+    "species",
+    "taxonrank",
+    "scientificname",
+    "countrycode",
+    "stateprovince",
+    "occurrencestatus",
+    "decimallatitude",
+    "decimallongitude",
+    "coordinateuncertaintyinmeters",
+    "eventdate",
+    "year",
+    "taxonkey",
+    "specieskey",
+    "basisofrecord",
+];
+
 /// The columns of `occurrences`, in order: GBIF's 50 snapshot columns, then acceptedtaxonkey,
 /// acceptedscientificname and taxonomicstatus.
 pub fn columns() -> &'static [Column] {
