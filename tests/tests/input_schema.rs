@@ -48,6 +48,7 @@ fn schema_and_parser_accept_and_refuse_the_same() {
         json!({"source": source, "options": {"subset_records": 250, "market": "on-demand", "riis": "none"}}),
         json!({"source": source, "options": {"riis": "s3://bison-data/reference/riis.csv", "force": true}}),
         json!({"source": source, "options": {"layers": ["county"], "columns": ["all"], "checklist": "col"}}),
+        json!({"source": source, "options": {"checklist": "2d59e5db-57ad-41ff-97d6-11f5fb264527"}}),
         json!({"source": source, "options": {"filters": {"country": ["US", "PR"], "rank": false}}}),
         json!({"source": source, "options": {"filters": {"coordinates": false, "max_uncertainty_m": 1000}}}),
     ] {
@@ -76,6 +77,8 @@ fn schema_and_parser_accept_and_refuse_the_same() {
         json!({"source": source, "options": {"market": "black"}}),
         json!({"source": source, "options": {"riis": "riis.csv"}}),
         json!({"source": source, "options": {"columns": "all"}}),
+        json!({"source": source, "options": {"checklist": "GBIF"}}),
+        json!({"source": source, "options": {"checklist": "unknown"}}),
         json!({"source": source, "options": {"filters": {"colour": false}}}),
         json!({"source": source, "options": {"filters": {"rank": true}}}),
         json!({"source": source, "options": {"filters": {"rank": 3}}}),

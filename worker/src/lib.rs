@@ -23,3 +23,4 @@ mod run_tests;
 pub mod sample;
 pub mod spot;
 pub mod stop;
+pub mod whole_file;

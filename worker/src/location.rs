@@ -58,9 +58,10 @@ impl Download {
     /// The download that GBIF's service at `gbif_api` knows by its key.
     ///
     /// # Errors
-    /// As [`GbifDownloads::ready`].
+    /// As [`GbifDownloads::ready`], and [`StepError::InvalidInput`] for what is no server.
     pub fn of_key(key: &DownloadKey, gbif_api: &str, handle: &Handle) -> Result<Download, StepError> {
-        let downloads = GbifDownloads::new(gbif_api)?;
+        let downloads =
+            GbifDownloads::new(gbif_api).map_err(|error| StepError::invalid("--gbif-api", error))?;
         let gbif = handle.block_on(downloads.ready(key))?;
         Ok(Download { location: Location::Http(downloads.file_url(key)), gbif: Some(gbif) })
     }

@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::BufWriter;
 use std::num::NonZeroUsize;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use bisonflow_annotation::{Annotator, Columns, OnePass, Order, annotate_file};
@@ -16,6 +15,7 @@ use tokio::runtime::Handle;
 
 use crate::location::Location;
 use crate::run::{RunRequest, plan};
+use crate::whole_file::{WholeFile, unwritten};
 
 /// What to annotate, and how.
 pub struct OnePassRequest {
@@ -75,18 +75,10 @@ pub fn one_pass(request: &OnePassRequest, handle: &Handle) -> Result<OnePassResu
     let annotator = annotator(&store, &plan, handle)?;
     let pool = crate::annotate::pool(request.threads)?;
     let target = request.out.join("annotated.parquet");
-    let unwritten = |path: &Path, error: &dyn std::fmt::Display| {
-        StepError::Internal(format!("writing {}: {error}", path.display()))
-    };
     let name = target.display().to_string();
-    let file = if request.columns.is_empty() {
-        None
-    } else {
-        let file = unfinished(&request.out);
-        Some(file.map_err(|error| unwritten(&target, &error))?)
-    };
+    let file = if request.columns.is_empty() { None } else { Some(WholeFile::create(&target)?) };
     let out = file.as_ref().map(|file| file.as_file().try_clone()).transpose();
-    let out = out.map_err(|error| unwritten(&target, &error))?;
+    let out = out.map_err(|error| unwritten(&target, error))?;
     let order = Order {
         out: out.map(|file: File| (BufWriter::with_capacity(1 << 20, file), &*name)),
         row_group_records: MAX_ROW_GROUP_RECORDS as usize,
@@ -106,8 +98,8 @@ pub fn one_pass(request: &OnePassRequest, handle: &Handle) -> Result<OnePassResu
     }
     let mut files = Vec::new();
     if let (Some(out), Some(file)) = (done.out, file) {
-        out.into_inner().map_err(|error| unwritten(&target, &error))?;
-        file.persist(&target).map_err(|error| unwritten(&target, &error))?;
+        out.into_inner().map_err(|error| unwritten(&target, error))?;
+        file.finish()?;
         files.push(target);
     }
     for (summary, content) in done.counts {
@@ -115,22 +107,8 @@ pub fn one_pass(request: &OnePassRequest, handle: &Handle) -> Result<OnePassResu
         handle.block_on(store.put(&key, content))?;
         files.push(request.out.join(key));
     }
-    delete_others(&request.out, &files).map_err(|error| unwritten(&request.out, &error))?;
+    delete_others(&request.out, &files).map_err(|error| unwritten(&request.out, error))?;
     Ok(OnePassResult { tally: done.tally, read, files })
-}
-
-const UNFINISHED: &str = ".annotated-unfinished-";
-
-/// A file for what is not whole yet, after what a killed process left is deleted; who may read it is as for any file.
-fn unfinished(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
-    for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
-            std::fs::remove_file(entry.path())?;
-        }
-    }
-    let permissions = std::fs::Permissions::from_mode(0o666); // less what the umask takes
-    tempfile::Builder::new().prefix(UNFINISHED).permissions(permissions).tempfile_in(folder)
 }
 
 /// Deletes results of an earlier pass that this one did not make.

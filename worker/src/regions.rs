@@ -9,6 +9,8 @@ use bisonflow_contract::input::Options;
 use bisonflow_region::{Coordinate, FieldValue, Index, Layer, LayersConfig, Position};
 use tokio::runtime::Handle;
 
+use crate::whole_file;
+
 /// Where the layers come from.
 pub struct LayersFrom {
     /// layers.toml, its sources beside it; absent for the default.
@@ -39,8 +41,8 @@ impl LayersFrom {
 /// Builds the index and writes it to `out`, whole or not at all; what it is made of, in lines.
 ///
 /// # Errors
-/// As [`check`], [`StepError::InvalidInput`] if there is no such folder, and [`StepError::BadReferenceData`] if the
-/// file cannot be written.
+/// As [`check`], [`StepError::InvalidInput`] if there is no such folder, and
+/// [`StepError::Internal`] if the file cannot be written.
 pub fn build(from: &LayersFrom, out: &Path, handle: &Handle) -> Result<Vec<String>, StepError> {
     let folder = std::path::absolute(out).ok().and_then(|out| Some(out.parent()?.to_owned()));
     if out.is_dir() || !folder.is_some_and(|folder| folder.is_dir()) {
@@ -48,7 +50,7 @@ pub fn build(from: &LayersFrom, out: &Path, handle: &Handle) -> Result<Vec<Strin
         return Err(StepError::invalid("--out", found));
     }
     let (config, index) = from.open(handle)?;
-    index.write(out)?;
+    whole_file::write(out, index.as_bytes())?;
     let mut lines = told(&config, &index);
     lines.push(format!("index     {} ({} bytes)", out.display(), index.as_bytes().len()));
     Ok(lines)

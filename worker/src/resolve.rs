@@ -1,7 +1,6 @@
 //! `riis resolve`: the register's names against a checklist of GBIF.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bisonflow_cloud::species_match::{AnswerCache, Settings, SpeciesMatch, resolve_names};
@@ -11,6 +10,7 @@ use jiff::Timestamp;
 use tokio::runtime::Handle;
 
 use crate::progress::Progress;
+use crate::whole_file::{self, unwritten};
 
 /// What to resolve, and how.
 pub struct ResolveRequest {
@@ -48,7 +48,7 @@ pub struct ResolveResult {
 ///
 /// # Errors
 /// [`StepError::BadReferenceData`] for a register that cannot be used, or of which no name is found;
-/// [`StepError::InvalidInput`] for files that cannot be read or written; else as
+/// [`StepError::InvalidInput`] for files that cannot be read, [`StepError::Internal`] for those that cannot be written; else as
 /// [`bisonflow_cloud::species_match::resolve_names`].
 pub fn resolve(request: &ResolveRequest, handle: &Handle) -> Result<ResolveResult, StepError> {
     let service = SpeciesMatch::new(request.settings.clone())?;
@@ -59,7 +59,7 @@ pub fn resolve(request: &ResolveRequest, handle: &Handle) -> Result<ResolveResul
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let sheet = Sheet::read(&name, &bytes)?;
 
-    std::fs::create_dir_all(&request.out).map_err(|error| cannot_write(&request.out, &error))?;
+    std::fs::create_dir_all(&request.out).map_err(|error| unwritten(&request.out, error))?;
     let answers = request.answers.clone().unwrap_or_else(|| request.out.join("species-match-answers"));
     let now = Timestamp::now();
     let mut cache = AnswerCache::open(&answers, request.max_age, now)?;
@@ -79,29 +79,9 @@ pub fn resolve(request: &ResolveRequest, handle: &Handle) -> Result<ResolveResul
     let date = now.strftime("%Y_%m_%d").to_string();
     let [annotated, unresolved] = file_names(&name, &date).map(|name| request.out.join(name));
     // The register last: where it is, the list is too.
-    write_whole(&unresolved, &resolved.unresolved)?;
-    write_whole(&annotated, &resolved.annotated)?;
+    whole_file::write(&unresolved, &resolved.unresolved)?;
+    whole_file::write(&annotated, &resolved.annotated)?;
     Ok(ResolveResult { rows: sheet.rows(), names, known, resolved, annotated, unresolved })
-}
-
-/// Writes a file that appears whole or not at all.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), StepError> {
-    let write = || {
-        let folder = path.parent().unwrap_or(Path::new("."));
-        let mut file = tempfile::Builder::new()
-            .prefix(".unfinished-")
-            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
-            .tempfile_in(folder)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        Ok(())
-    };
-    write().map_err(|error: std::io::Error| cannot_write(path, &error))
-}
-
-fn cannot_write(path: &Path, error: &std::io::Error) -> StepError {
-    StepError::invalid(path.display(), format!("cannot be written: {error}"))
 }
 
 impl ResolveResult {

@@ -9,8 +9,7 @@ mod random;
 mod record;
 mod taxon;
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use bisonflow_contract::StepError;
@@ -21,6 +20,8 @@ use place::Places;
 use random::Random;
 use record::{COLUMNS, Record};
 use taxon::Taxa;
+
+use crate::whole_file::{self, WholeFile, unwritten};
 
 /// What [`write`] made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,23 +38,21 @@ const RECORDS_BELOW_4_GIB: u64 = 5_000_000;
 /// Writes a synthetic download of this many records, and its register, into `dir`, which is made if absent.
 ///
 /// # Errors
-/// [`StepError::InvalidInput`] naming the file that could not be written, and why.
+/// [`StepError::Internal`] naming the file that could not be written, and why. Files appear whole or not at all.
 pub fn write(dir: &Path, records: u64, seed: u64) -> Result<SampleFiles, StepError> {
     let files =
         SampleFiles { zip: dir.join(format!("sample-{records}.zip")), riis: dir.join("sample-riis.csv") };
-    let failed = |path: &Path| {
-        let path = path.display().to_string();
-        move |error: io::Error| StepError::invalid(path, format!("cannot be written: {error}"))
-    };
-    std::fs::create_dir_all(dir).map_err(failed(dir))?;
+    std::fs::create_dir_all(dir).map_err(|error| unwritten(dir, error))?;
     let taxa = Taxa::new();
-    write_zip(&files.zip, records, seed, &taxa).map_err(failed(&files.zip))?;
-    std::fs::write(&files.riis, taxa.register()).map_err(failed(&files.riis))?;
+    let zip = WholeFile::create(&files.zip)?;
+    write_zip(zip.as_file(), records, seed, &taxa).map_err(|error| unwritten(&files.zip, error))?;
+    zip.finish()?;
+    whole_file::write(&files.riis, taxa.register().as_bytes())?;
     Ok(files)
 }
 
-fn write_zip(path: &Path, records: u64, seed: u64, taxa: &Taxa) -> io::Result<()> {
-    let mut zip = ZipWriter::new(BufWriter::new(File::create(path)?));
+fn write_zip(out: impl Write + Seek, records: u64, seed: u64, taxa: &Taxa) -> io::Result<()> {
+    let mut zip = ZipWriter::new(BufWriter::new(out));
     // Nothing of the machine or the hour goes into the file.
     let options =
         SimpleFileOptions::default().last_modified_time(DateTime::default()).unix_permissions(0o644);
@@ -127,6 +126,7 @@ fn metadata_xml(records: u64, seed: u64) -> String {
 #[cfg(test)]
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
+    use std::fs::File;
     use std::io::Read;
 
     use super::*;

@@ -86,7 +86,7 @@ impl GbifDownloads {
     pub fn new(server: &str) -> Result<GbifDownloads, StepError> {
         let wrong = |why: &dyn std::fmt::Display| {
             StepError::Internal(format!(
-                "GBIF_API: found {server:?}, expected a URL like https://api.gbif.org: {why}"
+                "GBIF's service: found {server:?}, expected a URL like https://api.gbif.org: {why}"
             ))
         };
         let url = Url::parse(&format!("{}/", server.trim_end_matches('/'))).map_err(|error| wrong(&error))?;
@@ -171,7 +171,7 @@ impl GbifDownloads {
         let is_here = matches!(self.server.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
         if self.server.scheme() != "https" && !is_here {
             return Err(StepError::Internal(format!(
-                "GBIF_API: found {}, expected https://: a password is sent to no other server",
+                "GBIF's service: found {}, expected https://: a password is sent to no other server",
                 self.server
             )));
         }

@@ -1,6 +1,10 @@
 //! The checklist that taxon keys belong to: a key means nothing without it.
 
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
+
+use crate::StepError;
 
 /// A GBIF checklist: `backbone`, `col`, the UUID of another one, or `unknown`.
 ///
@@ -67,6 +71,33 @@ impl From<String> for Checklist {
             "" => "unknown".into(),
             _ => text,
         })
+    }
+}
+
+/// What a person may name, as `options.checklist` has it in the input's schema.
+pub(crate) const PATTERN: &str =
+    "^(backbone|col|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$";
+
+/// As a person names it: not `unknown`, nor anything that no checklist of GBIF is called.
+///
+/// ```
+/// use bisonflow_contract::Checklist;
+/// assert_eq!("7ddf754f-d193-4cc9-b351-99906754a03b".parse::<Checklist>().unwrap().as_str(), "col");
+/// assert!("catalogue of life".parse::<Checklist>().is_err());
+/// ```
+impl FromStr for Checklist {
+    type Err = StepError;
+
+    fn from_str(text: &str) -> Result<Self, StepError> {
+        let checklist = Checklist::from(text.to_owned());
+        let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let groups = checklist.gbif_key().split('-');
+        if groups.clone().all(is_hex) && groups.map(str::len).eq([8, 4, 4, 4, 12]) {
+            return Ok(checklist);
+        }
+        let expected =
+            "expected backbone, col (Catalogue of Life), or the key of a checklist at GBIF, such as";
+        Err(StepError::invalid("checklist", format_args!("found {text:?}, {expected} {COL_KEY}")))
     }
 }
 

@@ -155,6 +155,7 @@ pub struct Options {
     pub riis: Option<RiisChoice>,
     /// The checklist that the records' taxon keys belong to, where the download does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = crate::checklist::PATTERN))]
     pub checklist: Option<Checklist>,
     /// Further columns of the source to keep, by name, or ["all"].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -189,6 +190,9 @@ impl Options {
     pub fn check(&self) -> Result<(), StepError> {
         if self.subset_records == Some(0) {
             return Err(StepError::invalid("options.subset_records", "found 0, expected 1 or more"));
+        }
+        if let Some(checklist) = &self.checklist {
+            checklist.as_str().parse::<Checklist>()?;
         }
         for (name, setting) in &self.filters {
             let fits = match (name, setting) {
@@ -543,6 +547,10 @@ mod tests {
         assert!(
             error(json!({"snapshot": "2026-07-01", "options": {"filters": {"colour": false}}}))
                 .contains("colour")
+        );
+        assert!(
+            error(json!({"snapshot": "2026-07-01", "options": {"checklist": "GBIF"}}))
+                .contains("backbone, col")
         );
         assert!(error(json!({"source": "file:///etc/passwd"})).contains("upload the file"));
         assert!(error(json!({"source": "ftp://example.org/x"})).contains("source"));

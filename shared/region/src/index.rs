@@ -1,7 +1,6 @@
 //! All layers of layers.toml in one index.
 
 use std::fmt;
-use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
@@ -151,30 +150,12 @@ impl Index {
         Index { layers: layers.collect(), file }
     }
 
-    /// Writes the index to a file, for [`Index::open`]. It appears under its name when it is whole.
-    ///
-    /// # Errors
-    /// [`RegionError::Load`] if the file cannot be written.
-    pub fn write(&self, path: &Path) -> Result<(), RegionError> {
-        let failed = |error: std::io::Error| RegionError::load(path.display().to_string(), error);
-        let mut partial = path.as_os_str().to_owned();
-        partial.push(format!(".{}.partial", std::process::id()));
-        let written = std::fs::File::create(&partial)
-            .and_then(|mut file| file.write_all(self.file.bytes()).and_then(|()| file.sync_all()))
-            .and_then(|()| std::fs::rename(&partial, path));
-        written.map_err(|error| {
-            // What is left of it is of no use; that it cannot be removed changes nothing.
-            let _ = std::fs::remove_file(&partial);
-            failed(error)
-        })
-    }
-
-    /// The bytes that [`Index::write`] writes. The same files and settings give the same bytes.
+    /// The bytes of its file, for [`Index::open`]. The same files and settings give the same bytes.
     pub fn as_bytes(&self) -> &[u8] {
         self.file.bytes()
     }
 
-    /// Maps a file that [`Index::write`] wrote into memory. All of it is read once for its checksum (CRC-32).
+    /// Maps a file of [`Index::as_bytes`] into memory, which nobody may change meanwhile. All of it is read once for its checksum (CRC-32).
     /// Whether it is the index of certain layers is for [`Index::select`] to say.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use bisonflow_annotation::Columns;
 use bisonflow_cloud::region_list::Status;
-use bisonflow_contract::{RunId, S3Uri};
+use bisonflow_contract::{Checklist, RunId, S3Uri};
 use bisonflow_riis::resolve::Rules;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -19,10 +19,8 @@ use crate::location::GBIF_API;
 /// the steps of it, as the workflow on AWS calls them.
 #[derive(Debug, Parser)]
 #[command(name = "bisonflow", version, max_term_width = 110)]
-#[command(
-    after_help = "Exit status: 0 done, 64 wrong usage or input, 65 bad data, 70 our fault, 75 temporary: try \
-                        again.\nLogs: set RUST_LOG (such as RUST_LOG=info) to see more or less of what is done."
-)]
+#[command(after_help = "Exit status: 0 done, 64 wrong usage or input, 65 bad data, 70 our fault or this \
+                        machine's (a full disk), 75 temporary: try again.\nLogs: set RUST_LOG (such as RUST_LOG=info) to see more or less of what is done.")]
 pub enum Command {
     /// The whole pipeline in one process: land, count, annotate, summarize.
     ///
@@ -193,7 +191,7 @@ pub struct ResolveArguments {
     pub(super) register: PathBuf,
     /// The checklist of the records: backbone, col (Catalogue of Life), or a GBIF checklist key.
     #[arg(long, value_name = "backbone|col|KEY")]
-    pub(super) checklist: String,
+    pub(super) checklist: Checklist,
     /// The folder for the results; made if absent.
     #[arg(long, value_name = "DIR")]
     pub(super) out: PathBuf,
@@ -306,8 +304,8 @@ pub struct LandArguments {
     #[arg(long, value_name = "BYTES", default_value_t = PART_BYTES)]
     pub(super) part_bytes: usize,
     /// The checklist of the taxon keys, where the download does not say: backbone, col, or a GBIF checklist key.
-    #[arg(long)]
-    pub(super) checklist: Option<String>,
+    #[arg(long, value_name = "backbone|col|KEY")]
+    pub(super) checklist: Option<Checklist>,
     /// What the workflow asks of an instance: the control document of a run.
     #[arg(long, value_name = "s3://", conflicts_with_all = ["source", "out", "columns", "only", "checklist"])]
     pub(super) control: Option<S3Uri>,

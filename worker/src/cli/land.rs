@@ -2,7 +2,7 @@
 
 use bisonflow_cloud::{RunStore, Store};
 use bisonflow_contract::input::MAX_ROW_GROUP_RECORDS;
-use bisonflow_contract::{Checklist, RunId, StepError};
+use bisonflow_contract::{RunId, StepError};
 use tokio::runtime::Handle;
 
 use super::arguments::LandArguments;
@@ -39,7 +39,7 @@ pub(super) fn land(arguments: LandArguments, handle: &Handle) -> Result<(), Step
         only: arguments.only.map(|only| only.names().map(str::to_owned).collect()),
         row_group_records: arguments.row_group_records,
         part_bytes: arguments.part_bytes,
-        checklist: arguments.checklist.map(Checklist::from),
+        checklist: arguments.checklist,
         gbif,
         threads: arguments.threads,
         stop: Stop::default(),
@@ -62,7 +62,7 @@ fn identity(arguments: &LandArguments, mut identity: String) -> String {
         add("parts of", &arguments.part_bytes.to_string());
     }
     if let Some(checklist) = &arguments.checklist {
-        add("checklist", checklist);
+        add("checklist", checklist.as_str());
     }
     identity
 }

@@ -11,8 +11,8 @@ use bisonflow_cloud::region_list::RegionQuery;
 use bisonflow_cloud::runtime::{self, Logs};
 use bisonflow_cloud::species_match::Settings;
 use bisonflow_cloud::{RunStore, Store};
+use bisonflow_contract::StepError;
 use bisonflow_contract::input::Options;
-use bisonflow_contract::{Checklist, StepError};
 use bisonflow_riis::resolve::{Api, Rules};
 use tokio::runtime::{Handle, Runtime};
 
@@ -128,7 +128,7 @@ fn resolve_request(arguments: ResolveArguments) -> resolve::ResolveRequest {
         requests_per_second: arguments.rate,
         concurrency: arguments.concurrency,
         patience: Duration::from_secs(arguments.patience),
-        ..Settings::gbif(Checklist::from(arguments.checklist))
+        ..Settings::gbif(arguments.checklist)
     };
     if let Some(contact) = arguments.contact {
         settings.user_agent += &format!(" {contact}");

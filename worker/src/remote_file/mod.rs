@@ -31,18 +31,27 @@ const SILENCE: Duration = Duration::from_secs(60);
 /// The longest pause between two tries that the server did not ask for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
+/// The longest pause that a server may ask for.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(600);
+
 /// How much trouble is borne.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
     /// For so long no byte may come before we give up.
     pub silence: Duration,
+    /// For so long nobody may answer at the beginning: a server whose name is wrong never will.
+    pub first_answer: Duration,
     /// The pause after a first failure is at most so long; it doubles with every further one, up to a minute.
     pub pause: Duration,
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        Patience { silence: Duration::from_secs(600), pause: Duration::from_millis(500) }
+        Patience {
+            silence: Duration::from_secs(600),
+            first_answer: Duration::from_secs(60),
+            pause: Duration::from_millis(500),
+        }
     }
 }
 
@@ -68,6 +77,8 @@ impl From<Trouble> for StepError {
 enum Failure {
     /// Another try may do, after so long if the server says so.
     Again(String, Option<Duration>),
+    /// Another try may do; nobody answered this one.
+    Unanswered(String),
     End(Trouble),
 }
 
@@ -126,12 +137,16 @@ impl RemoteFile {
             patience,
             trouble: OnceLock::new(),
         };
-        let mut tries = Tries::new(patience);
+        let mut tries = Tries::new(Patience { silence: patience.first_answer, ..patience });
         let (headers, bytes) = loop {
             match file.first_byte().await {
                 Ok(found) => break found,
                 Err(Failure::End(trouble)) => return Err(trouble.into()),
-                Err(Failure::Again(why, after)) => tries.pause(&file.uri, 0, &why, after).await?,
+                Err(Failure::Again(why, after)) => {
+                    tries.patience.silence = patience.silence;
+                    tries.pause(&file.uri, 0, &why, after).await?;
+                }
+                Err(Failure::Unanswered(why)) => tries.pause(&file.uri, 0, &why, None).await?,
             }
         };
         file.bytes = bytes;
@@ -202,6 +217,7 @@ impl RemoteFile {
             let paused = match failure {
                 Failure::End(trouble) => Err(trouble),
                 Failure::Again(why, after) => tries.pause(&self.uri, at, &why, after).await,
+                Failure::Unanswered(why) => tries.pause(&self.uri, at, &why, None).await,
             };
             paused.map_err(|trouble| self.trouble.get_or_init(|| trouble).clone())?;
         }
@@ -278,7 +294,7 @@ impl RemoteFile {
             return Err(Failure::Again(why, None));
         }
         let end = content.len() + (range.end - range.start) as usize;
-        while let Some(chunk) = response.chunk().await.map_err(lost)? {
+        while let Some(chunk) = response.chunk().await.map_err(|error| Failure::Again(causes(error), None))? {
             content.extend_from_slice(&chunk[..chunk.len().min(end - content.len())]);
         }
         Ok(())
@@ -299,7 +315,7 @@ impl RemoteFile {
                 self.uri,
                 causes(error)
             )))),
-            false => lost(error),
+            false => Failure::Unanswered(causes(error)),
         })
     }
 
@@ -363,24 +379,20 @@ impl Tries {
         let silence = self.since.elapsed();
         if silence > self.patience.silence {
             return Err(Trouble::Failed(StepError::SourceUnavailable(format!(
-                "{uri}: nothing could be read from byte {at} on for {} s: {why}",
+                "{uri}: nothing could be read from byte {at} on for {} s: {why}; try again later",
                 silence.as_secs()
             ))));
         }
         let most = self.patience.pause.saturating_mul(1 << self.failures.min(10)).min(LONGEST_PAUSE);
         self.failures += 1;
         let pause = match after {
-            Some(after) => after.min(self.patience.silence),
+            Some(after) => after.min(LONGEST_RETRY_AFTER),
             None => most.mul_f64(fastrand::f64()),
         };
         tracing::info!(uri, at, why, pause_seconds = pause.as_secs_f64(), "reading on after a failure");
         tokio::time::sleep(pause).await;
         Ok(())
     }
-}
-
-fn lost(error: reqwest::Error) -> Failure {
-    Failure::Again(causes(error), None)
 }
 
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {

@@ -12,7 +12,11 @@ use super::server::{Fault, FileServer};
 use super::{Patience, ReadAhead, RemoteFile, Trouble};
 use crate::stop::Stop;
 
-const SHORT: Patience = Patience { silence: Duration::from_secs(2), pause: Duration::from_millis(2) };
+const SHORT: Patience = Patience {
+    silence: Duration::from_secs(2),
+    first_answer: Duration::from_secs(1),
+    pause: Duration::from_millis(2),
+};
 
 fn content(bytes: usize) -> Vec<u8> {
     let mut random = fastrand::Rng::with_seed(7);
@@ -82,9 +86,16 @@ fn what_cannot_be_read_is_said_by_name() {
         assert!(error.to_string().contains(&server.url), "{error}");
         assert_eq!(file.trouble(), Some(Trouble::Failed(error)));
     }
-    let error = runtime
-        .block_on(RemoteFile::at_url("http://127.0.0.1:1/a", Patience { silence: Duration::ZERO, ..SHORT }));
-    assert_eq!(error.unwrap_err().name(), ErrorName::SourceUnavailable);
+}
+
+#[test]
+fn who_never_answers_is_given_up_before_who_has_no_time() {
+    let runtime = Runtime::new().unwrap();
+    let patience = Patience { silence: Duration::from_secs(600), first_answer: Duration::ZERO, ..SHORT };
+    let error = runtime.block_on(RemoteFile::at_url("http://127.0.0.1:1/a", patience)).unwrap_err();
+    assert_eq!(error.name(), ErrorName::SourceUnavailable);
+    let server = FileServer::start("a", content(100), |number| (number < 3).then_some(Fault::Busy(None)));
+    assert_eq!(runtime.block_on(RemoteFile::at_url(&server.url, patience)).unwrap().bytes(), 100);
 }
 
 #[test]

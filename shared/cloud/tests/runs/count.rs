@@ -100,7 +100,6 @@ async fn keys_of_another_checklist_are_bad_reference_data() {
         (json!({}), col(), numeric, false),
         (json!({"riis": "none"}), col(), mixed, true),
         (json!({"checklist": "backbone"}), col(), mixed, true),
-        (json!({"checklist": "unknown"}), col(), numeric, false),
         (json!({"checklist": "col"}), Checklist::backbone(), numeric, false),
     ] {
         let store = store().await;

@@ -52,7 +52,7 @@ impl Storage {
         let unreadable = |error: std::io::Error| RegionError::load(path.display().to_string(), error);
         let file = File::open(path).map_err(unreadable)?;
         // SAFETY: memory under a shared reference must not change. The map is read only and private to this value; the
-        // file is an index, which `Index::write` puts in place by a rename and nobody changes afterwards, so a new
+        // file is an index, which `bisonflow` puts in place by a rename and nobody changes afterwards, so a new
         // index is a new file and this map keeps the old one. Should somebody cut the file short all the
         // same, a read ends in SIGBUS, not in a wrong answer; should bytes change, lookups stay within their
         // slices, since they check every place they read (`flipped_bytes_never_panic` tests this).
