@@ -190,7 +190,7 @@ pub struct ResolveArguments {
     #[arg(value_name = "RIIS.CSV")]
     pub(super) register: PathBuf,
     /// The checklist of the records: backbone, col (Catalogue of Life), or a GBIF checklist key.
-    #[arg(long, value_name = "backbone|col|KEY")]
+    #[arg(long, value_name = "backbone|col|KEY", value_parser = str::parse::<Checklist>)]
     pub(super) checklist: Checklist,
     /// The folder for the results; made if absent.
     #[arg(long, value_name = "DIR")]
@@ -304,7 +304,7 @@ pub struct LandArguments {
     #[arg(long, value_name = "BYTES", default_value_t = PART_BYTES)]
     pub(super) part_bytes: usize,
     /// The checklist of the taxon keys, where the download does not say: backbone, col, or a GBIF checklist key.
-    #[arg(long, value_name = "backbone|col|KEY")]
+    #[arg(long, value_name = "backbone|col|KEY", value_parser = str::parse::<Checklist>)]
     pub(super) checklist: Option<Checklist>,
     /// What the workflow asks of an instance: the control document of a run.
     #[arg(long, value_name = "s3://", conflicts_with_all = ["source", "out", "columns", "only", "checklist"])]

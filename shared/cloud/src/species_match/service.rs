@@ -100,17 +100,7 @@ impl SpeciesMatch {
         if !server.path().ends_with('/') {
             server.set_path(&format!("{}/", server.path()));
         }
-        let key = settings.checklist.gbif_key();
-        let is_uuid = key.len() == 36
-            && key.bytes().enumerate().all(|(at, byte)| match at {
-                8 | 13 | 18 | 23 => byte == b'-',
-                _ => byte.is_ascii_hexdigit(),
-            });
-        if !is_uuid {
-            return Err(wrong(format!(
-                "checklist {key:?}; expected backbone, col or a GBIF checklist key (UUID)"
-            )));
-        }
+        settings.checklist.as_str().parse::<Checklist>()?;
         if settings.api == Api::V1 && !settings.checklist.is_backbone() {
             return Err(wrong(format!(
                 "checklist {}; version 1 of the service knows the Backbone only: use version 2",
@@ -303,7 +293,7 @@ mod tests {
         for (settings, expected) in [
             (Settings { server: "ftp://api.gbif.org".into(), ..base.clone() }, "expected an http(s) URL"),
             (Settings { server: "api.gbif.org".into(), ..base.clone() }, "expected an http(s) URL"),
-            (Settings { checklist: Checklist::unknown(), ..base.clone() }, "expected backbone, col or"),
+            (Settings { checklist: Checklist::unknown(), ..base.clone() }, "expected backbone, col"),
             (Settings { api: Api::V1, checklist: col.clone(), ..base.clone() }, "the Backbone only"),
             (Settings { requests_per_second: 0.0, ..base.clone() }, "expected more than 0"),
             (Settings { requests_per_second: f64::NAN, ..base.clone() }, "expected more than 0"),
