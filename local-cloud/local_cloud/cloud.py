@@ -68,7 +68,7 @@ class LocalCloud:
         server.start()
         if options.gbif_bucket:
             client("s3", endpoint).create_bucket(Bucket=options.gbif_bucket)
-        pace = Pace(options.wait_seconds, options.heartbeat_seconds)
+        pace = Pace(options.wait_seconds, options.heartbeat_seconds, options.answer_seconds)
         stack = deploy(self._template, endpoint, options.parameters, pace)
         for spec in functions_of(stack, self._binaries):
             functions.deploy(spec)

@@ -20,6 +20,7 @@ class Options:
     parameters: dict[str, str]
     wait_seconds: int | None
     heartbeat_seconds: int | None
+    answer_seconds: int | None
     batch_slots: int
     deliveries: int
     gbif_bucket: str | None
@@ -59,6 +60,12 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
         help="cap how long a task may be silent at N seconds",
     )
     add(
+        "--answer-seconds",
+        type=int,
+        metavar="N",
+        help="cap how long a task waits for a person's answer at N seconds",
+    )
+    add(
         "--batch-slots",
         type=int,
         default=os.cpu_count() or 1,
@@ -95,6 +102,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
         parameters=parameters,
         wait_seconds=given.wait_seconds,
         heartbeat_seconds=given.heartbeat_seconds,
+        answer_seconds=given.answer_seconds,
         batch_slots=given.batch_slots,
         deliveries=2 if given.duplicate_events else 1,
         gbif_bucket=given.gbif_bucket,

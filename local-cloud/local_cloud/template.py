@@ -54,6 +54,7 @@ class Pace:
 
     wait_seconds: int | None = None
     heartbeat_seconds: int | None = None
+    answer_seconds: int | None = None
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,8 @@ class Template:
             shorten_waits(definition, pace.wait_seconds)
         if pace.heartbeat_seconds is not None:
             shorten_heartbeats(definition, pace.heartbeat_seconds)
+        if pace.answer_seconds is not None:
+            shorten_answers(definition, pace.answer_seconds)
         properties["Definition"] = definition
 
 
@@ -148,6 +151,14 @@ def shorten_heartbeats(definition: Json, seconds: int) -> None:
     for state in _states(definition):
         if "HeartbeatSeconds" in state:
             state["HeartbeatSeconds"] = min(state["HeartbeatSeconds"], seconds)
+
+
+def shorten_answers(definition: Json, seconds: int) -> None:
+    """Caps how long a task waits for a person: for its token, without a sign of life."""
+    for state in _states(definition):
+        is_by_token = state.get("Resource", "").endswith(".waitForTaskToken")
+        if is_by_token and "HeartbeatSeconds" not in state:
+            state["TimeoutSeconds"] = min(state.get("TimeoutSeconds", seconds), seconds)
 
 
 def _states(definition: Json) -> Iterator[Json]:

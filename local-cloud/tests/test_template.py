@@ -10,6 +10,7 @@ from local_cloud.template import (
     Template,
     TemplateError,
     kebab_case,
+    shorten_answers,
     shorten_heartbeats,
     shorten_waits,
     spell_out_subs,
@@ -82,3 +83,17 @@ def test_heartbeats_are_shortened() -> None:
         "TimeoutSeconds": 1000,
     }
     assert definition["States"]["B"] == {"Type": "Task", "TimeoutSeconds": 1000}
+
+
+def test_waiting_for_a_person_is_shortened() -> None:
+    by_token = {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken"}
+    definition: Json = {
+        "States": {
+            "A": {**by_token, "TimeoutSeconds": 1000},
+            "B": {**by_token, "TimeoutSeconds": 1000, "HeartbeatSeconds": 900},
+            "C": {"Resource": "arn:aws:states:::lambda:invoke", "TimeoutSeconds": 1000},
+        }
+    }
+    shorten_answers(definition, 5)
+    timeouts = {name: state["TimeoutSeconds"] for name, state in definition["States"].items()}
+    assert timeouts == {"A": 5, "B": 1000, "C": 1000}

@@ -149,7 +149,7 @@ def test_every_table_is_what_the_annotated_rows_say(worker: Path, real_data: Pat
     manifest, ledger = local_run(worker, out, *arguments)
 
     def rows(table: str) -> list[dict[str, Any]]:
-        files = [out / file for file in manifest["tables"][table]["files"]]
+        files = [out / file["key"] for file in manifest["tables"][table]["files"]]
         return [row for file in files for row in pq.read_table(file, partitioning=None).to_pylist()]
 
     annotated, landed = rows("annotated"), rows("occurrences")

@@ -97,7 +97,7 @@ class Run:
         self.page = Page(self.html).root
 
     def rows(self, table: str) -> list[dict[str, Any]]:
-        files = [self.out / file for file in self.manifest["tables"][table]["files"]]
+        files = [self.out / file["key"] for file in self.manifest["tables"][table]["files"]]
         rows: list[dict[str, Any]] = pq.read_table(files, partitioning=None).to_pylist()
         return rows
 
@@ -135,7 +135,7 @@ class Run:
         raise AssertionError(source)
 
     def key(self, table: str) -> str:
-        name: str = pq.read_schema(self.out / self.manifest["tables"][table]["files"][0]).names[0]
+        name: str = pq.read_schema(self.out / self.manifest["tables"][table]["files"][0]["key"]).names[0]
         return name
 
 

@@ -57,7 +57,7 @@ def same_tables(stack: Stack, run: str, out: Path, manifest: dict[str, Any]) -> 
     for name, table in manifest["tables"].items():
         if name.endswith("_x_new_in_run"):
             continue  # depends on what was published before
-        rows = pq.read_table(sorted(out / file for file in table["files"]), partitioning=None)
+        rows = pq.read_table(sorted(out / file["key"] for file in table["files"]), partitioning=None)
         assert rows.equals(stack.table(name, run)), name
         if name not in ("annotated", "occurrences"):
             csv = f"csv/run={{}}/{name}.csv"

@@ -179,6 +179,13 @@ pub const STEPS: &[Step] = &[
         raises: &[InvalidInput, NotApproved, RunTakenOver, Internal, SourceUnavailable, Throttled],
     },
     Step {
+        state: "CheckPublished",
+        function: "summarize-run",
+        request: || schema_for!(summarize_run::Request),
+        response: || schema_for!(summarize_run::Checked),
+        raises: &[InvalidInput, RunTakenOver, Internal, SourceUnavailable, Throttled],
+    },
+    Step {
         state: "PublishRun",
         function: "summarize-run",
         request: || schema_for!(summarize_run::Request),

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use bisonflow_contract::document::{
     AwaitedApproval, Control, GbifDownload, HashedBytes, Landing, LandingCheckpoint, LandingRecords,
     LayerCount, Ledger, LedgerRecords, Manifest, NewInRun, Part, Pin, Plan, Reference, RequestedDownload,
-    RiisCounts, Slice, Source, SourceKind, Subset, SubsetFailure, SubsetReport, Subsets, Table, Tally,
-    TaxonKeyShapes,
+    RiisCounts, Slice, Source, SourceKind, Subset, SubsetFailure, SubsetReport, Subsets, Table, TableFile,
+    Tally, TaxonKeyShapes,
 };
 use bisonflow_contract::drift::{DatasetDrift, Drift, DriftLimits, DriftRow, Measure, Verdict};
 use bisonflow_contract::input::{
@@ -298,6 +298,10 @@ fn messages() -> Vec<Example> {
             },
         ),
         example(
+            "summarize_run.request.check",
+            &summarize_run::Request { action: summarize_run::Action::Check, run: run(), task_token: None },
+        ),
+        example(
             "summarize_run.request.publish",
             &summarize_run::Request { action: summarize_run::Action::Publish, run: run(), task_token: None },
         ),
@@ -305,6 +309,7 @@ fn messages() -> Vec<Example> {
             "summarize_run.approval",
             &summarize_run::Approval { approved_at: "2026-09-03T08:00:00Z".into() },
         ),
+        example("summarize_run.checked", &summarize_run::Checked { published: true }),
         example("summarize_run.published", &summarize_run::Published { tables: 28, deleted_runs: 0 }),
         example(
             "summarize_run.response",
@@ -479,13 +484,16 @@ fn documents() -> Vec<Example> {
                 version: "0.1.0".into(),
                 finished_at: moment("2026-09-02T04:20:00Z"),
                 reference: reference(),
-                comparability: comparability(),
+                comparability: Some(comparability()),
                 tables: BTreeMap::from([(
                     "annotated".into(),
                     Table {
                         prefix: format!("annotated/run={}/", run_id()),
                         rows: 600,
-                        files: vec![format!("annotated/run={}/part-00000.parquet", run_id())],
+                        files: vec![TableFile {
+                            key: format!("annotated/run={}/part-00000.parquet", run_id()),
+                            bytes: Some(52_480),
+                        }],
                     },
                 )]),
                 new_in_run: BTreeMap::from([

@@ -9,7 +9,7 @@ use bisonflow_cloud::tokens::TaskTokens;
 use bisonflow_cloud::{RunStore, Store, aws};
 use bisonflow_contract::document::AwaitedApproval;
 use bisonflow_contract::layout::{LATEST, RUNS, RunLayout};
-use bisonflow_contract::publication::{Publication, PublicationState};
+use bisonflow_contract::publication::PublicationState;
 use bisonflow_contract::summarize_run::Approval;
 use bisonflow_contract::{RunId, StepError};
 use jiff::Timestamp;
@@ -110,10 +110,7 @@ pub async fn answer(
         StepError::Internal(format!("{}: not what a run that waits writes", store.uri_of(&key)))
     })?;
     let generation = awaited.run.generation;
-    let is_this = |one: &Publication| {
-        (&one.run_id, one.generation, one.state) == (run_id, generation, PublicationState::Published)
-    };
-    if !approves && publications(store).await?.history.iter().any(is_this) {
+    if !approves && publications(store).await?.has(run_id, generation) {
         return Err(StepError::invalid(
             "--reject",
             format_args!(
@@ -192,14 +189,10 @@ pub fn publish_finished(
         return Ok(None);
     }
     let latest = handle.block_on(publications(store))?;
-    let was_published =
-        latest.history.iter().any(|one| one.run_id == *run_id && one.generation == generation);
-    let is_latest =
-        latest.current.as_ref().is_some_and(|one| one.run_id == *run_id && one.generation == generation);
-    if is_latest {
+    if latest.shows(run_id, generation) {
         return Ok(Some(Standing::Latest));
     }
-    if was_published {
+    if latest.of(run_id, generation).is_some() {
         return Ok(Some(Standing::NotLatest));
     }
     if is_held {
@@ -213,7 +206,7 @@ pub fn publish_finished(
 mod tests {
     use bisonflow_cloud::tokens::{MemoryTaskTokens, Report};
     use bisonflow_contract::document::SourceKind;
-    use bisonflow_contract::publication::{Comparability, Publications};
+    use bisonflow_contract::publication::{Comparability, Publication, Publications};
     use bisonflow_contract::{Checklist, RunRef};
 
     use super::*;

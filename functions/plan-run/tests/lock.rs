@@ -141,11 +141,11 @@ async fn finish(step: &Step, plan: &Plan) {
         version: "0.1.0".into(),
         finished_at: now(),
         reference: plan.reference.clone(),
-        comparability: serde_json::from_value(json!({
+        comparability: Some(serde_json::from_value(json!({
             "source_kind": "dwca", "predicate_sha256": null, "filters": {}, "checklist": "unknown", "layers": [],
             "riis_sha256": null,
         }))
-        .unwrap(),
+        .unwrap()),
         tables: BTreeMap::new(),
         new_in_run: BTreeMap::new(),
         notes: vec![],

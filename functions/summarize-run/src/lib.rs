@@ -1,16 +1,17 @@
 //! The workflow steps `SummarizeRun`, which merges the partial counts, closes the ledger and compares the run with the
-//! one published before; `AwaitApproval`, which keeps the token of a held run; and `PublishRun`.
+//! one published before; `AwaitApproval`, which keeps the token of a held run; `CheckPublished` and `PublishRun`.
 
 mod settings;
 
 use bisonflow_cloud::catalog::{Catalog, TableSpec, merge_table};
+use bisonflow_cloud::publications::publications;
 use bisonflow_cloud::publish::Publisher;
 use bisonflow_cloud::summarize::{SummaryTable, finish, summarize};
 use bisonflow_cloud::{RunStore, Store};
 use bisonflow_contract::document::{AwaitedApproval, Ledger, Manifest, Plan, SourceKind};
 use bisonflow_contract::drift::Drift;
 use bisonflow_contract::layout::{ANNOTATED, OCCURRENCES};
-use bisonflow_contract::summarize_run::{Action, Answer, Published, Request, Response};
+use bisonflow_contract::summarize_run::{Action, Answer, Checked, Published, Request, Response};
 use bisonflow_contract::{RunId, StepError};
 use bisonflow_summary::ledger_line;
 use jiff::Timestamp;
@@ -55,7 +56,7 @@ pub struct SummarizeRun<C> {
 }
 
 impl<C: Catalog> SummarizeRun<C> {
-    /// Summarizes, holds or publishes a run; asking twice gives the same.
+    /// Summarizes, holds, looks after or publishes a run; asking twice gives the same.
     ///
     /// # Errors
     /// [`StepError::RunTakenOver`] if another execution holds the run; else as [`summarize`], [`Publisher::publish`]
@@ -74,6 +75,11 @@ impl<C: Catalog> SummarizeRun<C> {
             }
             (Action::Hold, _) => {
                 Err(StepError::invalid("task_token", "missing; hold needs the token to answer with"))
+            }
+            (Action::Check, _) => {
+                let published = publications(&self.store).await?.has(&plan.run_id, plan.generation);
+                delete_control_documents(&run).await?;
+                Ok(Answer::Checked(Checked { published }))
             }
             (Action::Publish, _) => self.publish(&run, &plan, now).await.map(Answer::Published),
         }
@@ -95,14 +101,15 @@ impl<C: Catalog> SummarizeRun<C> {
     }
 
     async fn publish(&self, run: &RunStore, plan: &Plan, now: Timestamp) -> Result<Published, StepError> {
-        if run.manifest().await?.is_none_or(|manifest| manifest.generation != plan.generation) {
-            return Err(StepError::Internal(format!(
+        let manifest = run.manifest().await?.filter(|manifest| manifest.generation == plan.generation);
+        let manifest = manifest.ok_or_else(|| {
+            StepError::Internal(format!(
                 "run {} of generation {} is not finished: SummarizeRun has to come first",
                 plan.run_id, plan.generation
-            )));
-        }
+            ))
+        })?;
         let publisher = Publisher { store: &self.store, catalog: Some(&self.catalog) };
-        let flipped = publisher.publish(&plan.run_id, self.settings.keep_runs, now).await?;
+        let flipped = publisher.publish_once(&manifest, self.settings.keep_runs, now).await?;
         delete_control_documents(run).await?;
         Ok(Published { tables: flipped.tables.len() as u64, deleted_runs: flipped.deleted.len() as u64 })
     }

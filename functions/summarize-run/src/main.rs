@@ -1,4 +1,4 @@
-//! The Lambda function of the steps `SummarizeRun`, `AwaitApproval` and `PublishRun`.
+//! The Lambda function of the steps `SummarizeRun`, `AwaitApproval`, `CheckPublished` and `PublishRun`.
 
 use bisonflow_cloud::Store;
 use bisonflow_cloud::aws::{config, glue::GlueCatalog};

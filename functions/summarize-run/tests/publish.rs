@@ -7,9 +7,10 @@
 mod support;
 
 use bisonflow_cloud::catalog::{CatalogColumn, MemoryCatalog, TableSpec, merge_table};
+use bisonflow_cloud::publish::Publisher;
 use bisonflow_cloud::{RunStore, Store};
 use bisonflow_contract::document::{Plan, SourceKind};
-use bisonflow_contract::summarize_run::{Action, Answer, Published, Request, Response};
+use bisonflow_contract::summarize_run::{Action, Answer, Checked, Published, Request, Response};
 use bisonflow_contract::{RunRef, StepError};
 use serde_json::json;
 use summarize_run::{Settings, SummarizeRun};
@@ -79,7 +80,7 @@ async fn tables_and_partitions_are_registered_and_the_manifest_says_so() {
     let manifest = RunStore::new(&store, &plan.run_id).manifest().await.unwrap().unwrap();
     assert_eq!((manifest.generation, manifest.tables.len(), manifest.notes.len()), (1, 17, 0));
     for table in manifest.tables.values() {
-        assert_eq!(keys(&store, &table.prefix).await, table.files);
+        assert_eq!(keys(&store, &table.prefix).await, table.keys().collect::<Vec<_>>());
     }
     assert!(keys(&store, &format!("runs/{RUN}/control/")).await.is_empty());
 
@@ -179,4 +180,23 @@ async fn a_run_is_published_once_it_is_finished_and_its_token_is_gone() {
     let latest = store.get("runs/latest.json").await.unwrap().unwrap();
     let latest: serde_json::Value = serde_json::from_slice(&latest).unwrap();
     assert_eq!(latest["current"]["run_id"], plan.run_id.as_str());
+}
+
+#[tokio::test]
+async fn who_waits_in_vain_is_told_whether_the_run_was_published_by_hand() {
+    let (store, step, plan) = annotated().await;
+    ask(&step, &plan).await.unwrap();
+    let publisher = Publisher { store: &store, catalog: Some(&step.catalog) };
+    for published in [false, true] {
+        if published {
+            publisher.publish(&plan.run_id, 0, plan.planned_at).await.unwrap();
+        }
+        let hold = Request { task_token: Some("secret".into()), ..request(Action::Hold, &plan) };
+        step.handle(hold, plan.planned_at).await.unwrap();
+        for _ in 0..2 {
+            let checked = step.handle(request(Action::Check, &plan), plan.planned_at).await.unwrap();
+            assert_eq!(checked, Answer::Checked(Checked { published }));
+            assert!(keys(&store, &format!("runs/{RUN}/control/")).await.is_empty(), "the token is gone");
+        }
+    }
 }

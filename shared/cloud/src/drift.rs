@@ -183,7 +183,7 @@ impl Tables<'_> {
         let mut columns: Vec<&str> = summary.by.iter().take(2).map(String::as_str).collect();
         columns.extend(["occ_count", "species_count"]);
         for (place, table) in [before, now].into_iter().enumerate() {
-            for_each_batch(self.store, table, &columns, |rows| {
+            for_each_batch(self.store, table.keys(), &columns, |rows| {
                 // The run before may have been summarized by another column of the same layer.
                 if rows.column_by_name(columns[0]).is_none() {
                     return Ok(());
@@ -224,7 +224,7 @@ impl Tables<'_> {
         let mut counted = [0, 0];
         for (place, table) in [before, now].into_iter().enumerate() {
             let mut species: HashSet<String> = HashSet::new();
-            for_each_batch(self.store, table, &["specieskey"], |rows| {
+            for_each_batch(self.store, table.keys(), &["specieskey"], |rows| {
                 let keys = texts(rows, "specieskey")?;
                 for key in keys.iter().flatten().filter(|key| !key.is_empty()) {
                     if !species.contains(key) {
@@ -244,7 +244,7 @@ impl Tables<'_> {
         let Some([before, now]) = self.both(DATASET_COUNTS) else { return Ok(Vec::new()) };
         let mut datasets: BTreeMap<Option<String>, [u64; 2]> = BTreeMap::new();
         for (place, table) in [before, now].into_iter().enumerate() {
-            for_each_batch(self.store, table, &["datasetkey", "annotated"], |rows| {
+            for_each_batch(self.store, table.keys(), &["datasetkey", "annotated"], |rows| {
                 let keys = texts(rows, "datasetkey")?;
                 let annotated = bigints(rows, "annotated")?;
                 for (row, key) in keys.iter().enumerate() {

@@ -1,6 +1,6 @@
 //! The earliest record of each species in each region, and which of them no earlier run has seen.
 
-use bisonflow_contract::document::{self, NewInRun};
+use bisonflow_contract::document::NewInRun;
 use bisonflow_contract::layout::RunLayout;
 use bisonflow_contract::{RunId, StepError};
 use bisonflow_summary::new_in_run::{NewPairs, NewRows, NewSpecies, SeenPairs};
@@ -72,9 +72,8 @@ async fn add_seen(
     if run.store().head(&seen).await?.is_none() {
         return Ok(Err(format!("run {with} has no list of the species seen by {}", spec.by[0])));
     }
-    let table = document::Table { prefix: RunLayout::new(with).seen_folder(), rows: 0, files: vec![seen] };
     let columns = [&*spec.by[0], "specieskey"];
-    for_each_batch(run.store(), &table, &columns, |batch| Ok(pairs.add(batch)?)).await?;
+    for_each_batch(run.store(), [&*seen], &columns, |batch| Ok(pairs.add(batch)?)).await?;
     Ok(Ok(with.clone()))
 }
 

@@ -137,24 +137,24 @@ pub async fn read_rows(
     condition: Option<Where<'_>>,
 ) -> Result<Vec<RecordBatch>, StepError> {
     let mut rows = Vec::new();
-    for key in &table.files {
+    for key in table.keys() {
         let file = open(store, key).await?;
         rows.extend(file_rows(file, condition).await.map_err(|error| failed(store, key, error))?);
     }
     Ok(rows)
 }
 
-/// Gives the rows of a table to `each`, some at a time, of these columns only: what is too long for memory.
+/// Gives the rows of a table's files to `each`, some at a time, of these columns only: what is too long for memory.
 ///
 /// # Errors
 /// The first of `each`; else as [`read_rows`].
 pub async fn for_each_batch(
     store: &Store,
-    table: &Table,
+    keys: impl IntoIterator<Item = &str>,
     columns: &[&str],
     mut each: impl FnMut(&RecordBatch) -> Result<(), StepError>,
 ) -> Result<(), StepError> {
-    for key in &table.files {
+    for key in keys {
         let file = open(store, key).await?;
         let failed = |error| failed(store, key, error);
         let builder = ParquetRecordBatchStreamBuilder::new(file).await.map_err(failed)?;

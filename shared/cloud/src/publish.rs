@@ -4,11 +4,11 @@
 //! nobody else wrote it since it was read, before the first table was moved. So a flip that was killed half-way is
 //! finished by publishing again, or undone by rolling back to the run that `latest.json` names.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use bisonflow_contract::document::{Manifest, Plan};
+use bisonflow_contract::document::{Manifest, Plan, TableFile};
 use bisonflow_contract::layout::{LATEST, OCCURRENCES, PARTITION_KEY, RunLayout};
-use bisonflow_contract::publication::{Current, Publication, PublicationState, Publications};
+use bisonflow_contract::publication::{Comparability, Current, Publication, PublicationState, Publications};
 use bisonflow_contract::{RunId, StepError};
 use jiff::Timestamp;
 use tracing::info;
@@ -47,8 +47,8 @@ impl Publisher<'_> {
     /// published runs; 0 keeps all.
     ///
     /// # Errors
-    /// [`StepError::InvalidInput`] if the run is not finished; [`StepError::CountMismatch`] if a file of it is not
-    /// there; [`StepError::TableConflict`] if others keep publishing at the same time; else as [`Store::get`] and
+    /// [`StepError::InvalidInput`] if the run is not finished, or if its manifest does not tell with what it can be
+    /// compared; [`StepError::CountMismatch`] if a file of its tables is not there or not as long as it was; [`StepError::TableConflict`] if others keep publishing at the same time; else as [`Store::get`] and
     /// [`Catalog::table`].
     pub async fn publish(
         &self,
@@ -58,10 +58,38 @@ impl Publisher<'_> {
     ) -> Result<Flipped, StepError> {
         let run = FinishedRun::open(self.store, run_id).await?;
         let manifest = run.manifest();
-        let tables = self.flip(manifest, |latest| Ok(published(latest, manifest, now))).await?;
+        let comparability = manifest.comparability.as_ref().ok_or_else(|| {
+            let older = "is of a version of bisonflow that did not note what it can be compared with";
+            StepError::invalid(
+                "run",
+                format_args!("{run_id} {older}; do it again with `force` to publish it"),
+            )
+        })?;
+        let tables =
+            self.flip(manifest, |latest| Ok(published(latest, manifest, comparability, now))).await?;
         let deleted = if keep_runs == 0 { Vec::new() } else { self.delete_beyond(keep_runs).await? };
         info!(%run_id, tables = tables.len(), deleted = deleted.len(), "published");
         Ok(Flipped { tables, deleted })
+    }
+
+    /// Publishes a run that its execution finished, as [`Publisher::publish`]; one that is published already, by hand or
+    /// by a try whose answer was lost, is left where it is, as others may have been published since.
+    ///
+    /// # Errors
+    /// As [`Publisher::publish`].
+    pub async fn publish_once(
+        &self,
+        manifest: &Manifest,
+        keep_runs: usize,
+        now: Timestamp,
+    ) -> Result<Flipped, StepError> {
+        let (run_id, generation) = (&manifest.run_id, manifest.generation);
+        let latest = publications(self.store).await?;
+        if latest.has(run_id, generation) && !latest.shows(run_id, generation) {
+            info!(%run_id, "published already, and others since");
+            return Ok(Flipped { tables: Vec::new(), deleted: Vec::new() });
+        }
+        self.publish(run_id, keep_runs, now).await
     }
 
     /// Goes back to a run that was published before: moves the tables to it and withdraws what was published after
@@ -126,16 +154,25 @@ impl Publisher<'_> {
         }
     }
 
-    /// Whether every file of the run is there: a run refers only to what is.
+    /// Whether every file of the run's tables is there, as long as its manifest says: a run refers only to what is.
     async fn check_complete(&self, manifest: &Manifest) -> Result<(), StepError> {
         for (name, table) in &manifest.tables {
             let found = self.store.list(&table.prefix).await?;
-            let found: BTreeSet<&str> = found.iter().map(|meta| meta.location.as_ref()).collect();
-            if let Some(missing) = table.files.iter().find(|file| !found.contains(file.as_str())) {
+            let found: BTreeMap<&str, u64> =
+                found.iter().map(|meta| (meta.location.as_ref(), meta.size)).collect();
+            for TableFile { key, bytes } in &table.files {
+                let (there, expected) = (found.get(key.as_str()).copied(), *bytes);
+                if there.is_some_and(|there| there == expected.unwrap_or(there)) {
+                    continue;
+                }
+                let length = |bytes| format!("{bytes} bytes");
                 return Err(StepError::CountMismatch(format!(
-                    "run {} is not published: {} of its table {name} is not there; do the run again with `force`",
+                    "run {} is not published: {} of its table {name}: found {}, expected {}; bring the file back, or \
+                     do the run again with `force`",
                     manifest.run_id,
-                    self.store.uri_of(missing)
+                    self.store.uri_of(key),
+                    there.map_or("nothing".to_owned(), length),
+                    expected.map_or("a file".to_owned(), length),
                 )));
             }
         }
@@ -233,9 +270,14 @@ impl Publisher<'_> {
 }
 
 /// `latest.json` once this run is published.
-fn published(mut latest: Publications, manifest: &Manifest, now: Timestamp) -> Publications {
+fn published(
+    mut latest: Publications,
+    manifest: &Manifest,
+    comparability: &Comparability,
+    now: Timestamp,
+) -> Publications {
     let (run_id, generation) = (&manifest.run_id, manifest.generation);
-    if latest.current.as_ref().is_some_and(|one| one.run_id == *run_id && one.generation == generation) {
+    if latest.shows(run_id, generation) {
         return latest;
     }
     for earlier in latest.history.iter_mut().filter(|one| one.run_id == *run_id) {
@@ -247,7 +289,7 @@ fn published(mut latest: Publications, manifest: &Manifest, now: Timestamp) -> P
         generation,
         published_at: now,
         state: PublicationState::Published,
-        comparability: manifest.comparability.clone(),
+        comparability: comparability.clone(),
     });
     latest
 }
@@ -262,7 +304,7 @@ fn rolled_back(mut latest: Publications, run_id: &RunId, now: Timestamp) -> Resu
             later.state = PublicationState::Withdrawn;
         }
     }
-    if latest.current.as_ref().is_none_or(|one| one.run_id != *run_id || one.generation != generation) {
+    if !latest.shows(run_id, generation) {
         latest.current = Some(Current { run_id: run_id.clone(), generation, since: now });
     }
     Ok(latest)

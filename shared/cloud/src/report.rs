@@ -324,7 +324,7 @@ async fn new_species(store: &Store, table: &Table, by: &[String]) -> Result<Vec<
     let numbers = ["decimallatitude", "decimallongitude", "coordinateuncertaintyinmeters"];
     let columns: Vec<&str> = names.into_iter().chain(numbers).chain(["recent"]).collect();
     let mut found: Vec<NewSpeciesRow> = Vec::new();
-    for_each_batch(store, table, &columns, |rows| {
+    for_each_batch(store, table.keys(), &columns, |rows| {
         let of_texts = names.map(|name| texts(rows, name)).into_iter().collect::<Result<Vec<_>, _>>()?;
         let double =
             |name| column(rows, name)?.as_primitive_opt::<Float64Type>().ok_or_else(|| other_type(name));
@@ -368,7 +368,7 @@ async fn top_species(
     let Some((name, list)) = lists.min_by_key(|(_, table)| table.rows) else { return Ok(None) };
     let mut species: BTreeMap<String, SpeciesRow> = BTreeMap::new();
     let columns = ["specieskey", "species", "riis_assessment", "occ_count", "first_year", "last_year"];
-    for_each_batch(store, list, &columns, |rows| {
+    for_each_batch(store, list.keys(), &columns, |rows| {
         let (keys, names) = (texts(rows, "specieskey")?, texts(rows, "species")?);
         let (statuses, occ) = (texts(rows, "riis_assessment")?, bigints(rows, "occ_count")?);
         let [first, last] = ["first_year", "last_year"].map(|name| {
@@ -412,7 +412,7 @@ async fn licences(store: &Store, tables: &Tables) -> Result<Option<DatasetLicenc
     let Some(counts) = tables.get(DATASET_COUNTS) else { return Ok(None) };
     let mut datasets: BTreeSet<String> = BTreeSet::new();
     let mut licences: BTreeMap<Option<String>, i64> = BTreeMap::new();
-    for_each_batch(store, counts, &["datasetkey", "license", "annotated"], |rows| {
+    for_each_batch(store, counts.keys(), &["datasetkey", "license", "annotated"], |rows| {
         let (keys, names) = (texts(rows, "datasetkey")?, texts(rows, "license")?);
         let annotated = bigints(rows, "annotated")?;
         for row in (0..rows.num_rows()).filter(|&row| annotated.value(row) > 0) {

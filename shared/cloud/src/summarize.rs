@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bisonflow_contract::document::{
-    Landing, Ledger, Manifest, NewInRun, Part, Plan, SourceKind, SubsetReport, Subsets, Table, Tally,
+    Landing, Ledger, Manifest, NewInRun, Part, Plan, SourceKind, SubsetReport, Subsets, Table, TableFile,
+    Tally,
 };
 use bisonflow_contract::drift::{Drift, DriftLimits};
 use bisonflow_contract::layout::{ANNOTATED, OCCURRENCES};
@@ -130,7 +131,7 @@ pub async fn summarize(store: &Store, plan: &Plan) -> Result<Summary, StepError>
         annotated: Table {
             prefix: run.layout().partition(ANNOTATED),
             rows: annotated_rows,
-            files: reports.into_iter().map(|report| report.annotated_part.uri).collect(),
+            files: reports.iter().map(|report| (&report.annotated_part).into()).collect(),
         },
         occurrences: occurrences(&run, &landing),
         tables,
@@ -175,7 +176,7 @@ pub async fn finish(
         version: env!("CARGO_PKG_VERSION").to_owned(),
         finished_at: now,
         reference: plan.reference.clone(),
-        comparability: summary.comparability.clone(),
+        comparability: Some(summary.comparability.clone()),
         tables,
         new_in_run: summary.new_in_run.clone(),
         notes: summary.notes.iter().cloned().chain(notes).collect(),
@@ -387,7 +388,9 @@ pub(crate) async fn write_table(
     description: &str,
 ) -> Result<SummaryTable, StepError> {
     let key = run.layout().summary(&table.name);
-    run.store().put(&key, table.to_parquet()?).await?;
+    let parquet = table.to_parquet()?;
+    let bytes = parquet.len() as u64;
+    run.store().put(&key, parquet).await?;
     run.store().put_pieces(&run.layout().csv(&table.name), table.csv()).await?;
     let column = |column: &bisonflow_summary::SummaryColumn| {
         CatalogColumn::new(&column.name, column.glue_type.as_str(), &column.comment)
@@ -399,7 +402,7 @@ pub(crate) async fn write_table(
         table: document::Table {
             prefix: run.layout().summary_partition(&table.name),
             rows: table.rows() as u64,
-            files: vec![key],
+            files: vec![TableFile { key, bytes: Some(bytes) }],
         },
     })
 }
@@ -432,8 +435,9 @@ async fn delete_former_tables(
     let is_made =
         |name: &str| [ANNOTATED, OCCURRENCES].contains(&name) || tables.iter().any(|made| made.name == name);
     let former = before.tables.iter().filter(|(name, _)| !is_made(name));
-    let keys =
-        former.clone().flat_map(|(name, table)| table.files.iter().cloned().chain([run.layout().csv(name)]));
+    let keys = former
+        .clone()
+        .flat_map(|(name, table)| table.keys().map(str::to_owned).chain([run.layout().csv(name)]));
     let mut keys: Vec<String> = keys.collect();
     for summary in former.filter_map(|(name, _)| statistics::tables::summary_of(name)) {
         let found = run.store().list(&run.layout().statistics(summary, "")).await?;
@@ -446,6 +450,6 @@ fn occurrences(run: &RunStore, landing: &Landing) -> Option<Table> {
     (landing.source.kind != SourceKind::Snapshot).then(|| Table {
         prefix: run.layout().partition(OCCURRENCES),
         rows: landing.records.landed,
-        files: landing.parts.iter().map(|part| part.uri.clone()).collect(),
+        files: landing.parts.iter().map(TableFile::from).collect(),
     })
 }

@@ -136,6 +136,21 @@ pub enum PublicationState {
 }
 
 impl Publications {
+    /// The last publication of this generation of a run.
+    pub fn of(&self, run_id: &RunId, generation: u32) -> Option<&Publication> {
+        self.history.iter().rev().find(|one| one.run_id == *run_id && one.generation == generation)
+    }
+
+    /// Whether this generation of a run is published: it stands, as the latest or before it.
+    pub fn has(&self, run_id: &RunId, generation: u32) -> bool {
+        self.of(run_id, generation).is_some_and(|one| one.state == PublicationState::Published)
+    }
+
+    /// Whether this generation of a run is the latest.
+    pub fn shows(&self, run_id: &RunId, generation: u32) -> bool {
+        self.current.as_ref().is_some_and(|one| one.run_id == *run_id && one.generation == generation)
+    }
+
     /// The publications that stand, the latest first, of runs other than this one.
     pub fn standing(&self, other_than: &RunId) -> impl Iterator<Item = &Publication> {
         let stands =

@@ -1,5 +1,6 @@
 //! `SummarizeRun`: merges the partial counts, closes the ledger, makes the tables; and `PublishRun`, which shows them
-//! as the latest, once `AwaitApproval` has an answer where one is needed.
+//! as the latest, once `AwaitApproval` has an answer where one is needed; without a yes, `CheckPublished` looks whether
+//! somebody published them by hand.
 
 use std::collections::BTreeMap;
 
@@ -31,6 +32,8 @@ pub enum Action {
     Start,
     /// Keep the token until a person answers with it.
     Hold,
+    /// Say whether a run that nobody approved of was published all the same, and forget its token.
+    Check,
     /// Show the run's tables as the latest.
     Publish,
 }
@@ -43,6 +46,8 @@ pub enum Answer {
     Summarized(Box<Response>),
     /// To `hold`; the state's result is the [`Approval`].
     Held {},
+    /// To `check`.
+    Checked(Checked),
     /// To `publish`.
     Published(Published),
 }
@@ -91,6 +96,14 @@ pub struct Response {
 pub struct Approval {
     /// When (RFC 3339, UTC).
     pub approved_at: String,
+}
+
+/// The result of `CheckPublished`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Checked {
+    /// Whether the run is published: by hand, while it waited for an answer.
+    pub published: bool,
 }
 
 /// The result of `PublishRun`.

@@ -1,9 +1,10 @@
 use bisonflow_cloud::catalog::{Catalog, CatalogColumn, MemoryCatalog, SHOWS_RUN, TableSpec, merge_table};
 use bisonflow_cloud::publications::{Baseline, baseline, publications};
 use bisonflow_cloud::publish::Publisher;
+use bisonflow_cloud::region_list::{RegionQuery, list_region};
 use bisonflow_cloud::summarize::{Finished, finish, summarize};
-use bisonflow_cloud::{RunStore, Store};
-use bisonflow_contract::document::{Manifest, Plan};
+use bisonflow_cloud::{FinishedRun, RunStore, Store};
+use bisonflow_contract::document::{Manifest, Plan, TableFile};
 use bisonflow_contract::drift::{DriftLimits, Measure, Verdict};
 use bisonflow_contract::publication::PublicationState;
 use bisonflow_contract::{RunId, StepError};
@@ -67,7 +68,7 @@ async fn current(store: &Store) -> Option<String> {
 }
 
 async fn compared(store: &Store, manifest: &Manifest) -> String {
-    match baseline(store, &manifest.run_id, &manifest.comparability).await.unwrap() {
+    match baseline(store, &manifest.run_id, manifest.comparability.as_ref().unwrap()).await.unwrap() {
         Baseline::Run(publication) => publication.run_id.to_string(),
         Baseline::NotCompared { because } => because,
     }
@@ -132,6 +133,26 @@ async fn tables_move_to_the_run_and_back() {
 }
 
 #[tokio::test]
+async fn an_execution_publishes_its_run_once() {
+    let (store, catalog, manifests) = three().await;
+    let publisher = Publisher { store: &store, catalog: Some(&catalog) };
+    let tables = manifests[0].tables.len() - 1;
+    let history = async || publications(&store).await.unwrap().history.len();
+    for _ in 0..2 {
+        assert_eq!(publisher.publish_once(&manifests[0], 0, at(1)).await.unwrap().tables.len(), tables);
+    }
+    publisher.publish_once(&manifests[1], 0, at(2)).await.unwrap();
+    // A try of the first whose answer was lost comes again: the second stays the latest.
+    assert!(publisher.publish_once(&manifests[0], 1, at(3)).await.unwrap().tables.is_empty());
+    assert_eq!((current(&store).await.as_deref(), history().await), (Some(RUNS[1]), 2));
+    assert_eq!(shown(&catalog), [(RUNS[1].to_owned(), tables)]);
+    // One that was withdrawn while it waited is published by who approves of it.
+    publisher.roll_back(&run(1), at(4)).await.unwrap();
+    publisher.publish_once(&manifests[1], 0, at(5)).await.unwrap();
+    assert_eq!((current(&store).await.as_deref(), history().await), (Some(RUNS[1]), 3));
+}
+
+#[tokio::test]
 async fn a_table_that_the_run_lacks_is_not_shown() {
     let (store, catalog, manifests) = three().await;
     let publisher = Publisher { store: &store, catalog: Some(&catalog) };
@@ -174,10 +195,50 @@ async fn a_flip_that_was_killed_anywhere_is_finished_or_undone() {
 async fn what_is_not_whole_is_not_published() {
     let (store, catalog, manifests) = three().await;
     let publisher = Publisher { store: &store, catalog: Some(&catalog) };
-    store.delete([manifests[0].tables["riis_matches"].files[0].clone()]).await.unwrap();
-    let error = publisher.publish(&run(1), 0, at(1)).await.unwrap_err();
-    assert!(matches!(&error, StepError::CountMismatch(why) if why.contains("riis_matches")), "{error}");
-    assert!(shown(&catalog).is_empty() && current(&store).await.is_none());
+    for table in ["riis_matches", "annotated", "occurrences"] {
+        let TableFile { key, bytes } = manifests[0].tables[table].files[0].clone();
+        let (whole, bytes) = (store.get(&key).await.unwrap().unwrap(), bytes.unwrap());
+        assert_eq!(whole.len() as u64, bytes);
+        let refused = async |found: &str| {
+            let error = publisher.publish(&run(1), 0, at(1)).await.unwrap_err();
+            let told = format!("{key} of its table {table}: found {found}, expected {bytes} bytes");
+            assert!(matches!(&error, StepError::CountMismatch(why) if why.contains(&told)), "{error}");
+            assert!(shown(&catalog).is_empty() && current(&store).await.is_none());
+        };
+        store.put(&key, whole.slice(..whole.len() - 1)).await.unwrap();
+        refused(&format!("{} bytes", bytes - 1)).await;
+        store.delete([key.clone()]).await.unwrap();
+        refused("nothing").await;
+        store.put(&key, whole).await.unwrap();
+    }
+    publisher.publish(&run(1), 0, at(1)).await.unwrap();
+    assert_eq!(current(&store).await.as_deref(), Some(RUNS[0]));
+}
+
+#[tokio::test]
+async fn a_manifest_from_before_lengths_and_comparability_is_read() {
+    let store = store().await;
+    let (_, first) = finished(&store, 1, 10, json!({})).await;
+    let mut older = serde_json::to_value(&first.manifest).unwrap();
+    for table in older["tables"].as_object_mut().unwrap().values_mut() {
+        for file in table["files"].as_array_mut().unwrap() {
+            *file = file["key"].clone();
+        }
+    }
+    let manifest = RunStore::new(&store, &run(1)).layout().manifest();
+    store.put(&manifest, older.to_string()).await.unwrap();
+    let publisher = Publisher { store: &store, catalog: None };
+    publisher.publish(&run(1), 0, at(1)).await.unwrap();
+    older
+        .as_object_mut()
+        .unwrap()
+        .retain(|name, _| !["comparability", "new_in_run"].contains(&name.as_str()));
+    store.put(&manifest, older.to_string()).await.unwrap();
+    let opened = FinishedRun::open(&store, &run(1)).await.unwrap();
+    let query = RegionQuery { region: "square 1".into(), summary: None, status: None };
+    assert_eq!(list_region(&opened, &query).await.unwrap().rows.num_rows(), 1);
+    let error = publisher.publish(&run(1), 0, at(2)).await.unwrap_err();
+    assert!(matches!(&error, StepError::InvalidInput(why) if why.contains("`force`")), "{error}");
 }
 
 #[tokio::test]

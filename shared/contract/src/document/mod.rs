@@ -174,13 +174,16 @@ pub struct Manifest {
     pub finished_at: jiff::Timestamp,
     /// The reference data used.
     pub reference: Reference,
-    /// With which runs it can be compared.
-    pub comparability: Comparability,
+    /// With which runs it can be compared; absent in manifests that were written before it was noted.
+    #[serde(default)]
+    pub comparability: Option<Comparability>,
     /// The tables made, by name.
     pub tables: BTreeMap<String, Table>,
     /// By summary, what no published run that this one can be compared with has seen before.
+    #[serde(default)]
     pub new_in_run: BTreeMap<String, NewInRun>,
     /// What a reader should know, such as a snapshot that is not registered.
+    #[serde(default)]
     pub notes: Vec<String>,
 }
 
@@ -241,8 +244,48 @@ pub struct Table {
     pub prefix: String,
     /// Its rows.
     pub rows: u64,
-    /// Its files, as keys below the root.
-    pub files: Vec<String>,
+    /// Its files.
+    pub files: Vec<TableFile>,
+}
+
+impl Table {
+    /// The keys of its files below the root.
+    pub fn keys(&self) -> impl Iterator<Item = &str> + Clone {
+        self.files.iter().map(|file| file.key.as_str())
+    }
+}
+
+/// A file of a table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "TableFileForm")]
+pub struct TableFile {
+    /// Its key below the root.
+    pub key: String,
+    /// Its length in bytes; absent in manifests that were written before it was noted.
+    pub bytes: Option<u64>,
+}
+
+/// How manifests have a file of a table: older ones its key only.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum TableFileForm {
+    Key(String),
+    File { key: String, bytes: u64 },
+}
+
+impl From<TableFileForm> for TableFile {
+    fn from(form: TableFileForm) -> TableFile {
+        match form {
+            TableFileForm::Key(key) => TableFile { key, bytes: None },
+            TableFileForm::File { key, bytes } => TableFile { key, bytes: Some(bytes) },
+        }
+    }
+}
+
+impl From<&Part> for TableFile {
+    fn from(part: &Part) -> TableFile {
+        TableFile { key: part.uri.clone(), bytes: Some(part.bytes) }
+    }
 }
 
 /// `control/approval.json`: a run that waits for a person's approval; readable by the approver's role only.
