@@ -65,7 +65,7 @@ pub fn run(arguments: &LandArguments) -> Result<(), Box<dyn Error>> {
     let on = "the 600 real rows of 257 columns again and again, with other numbers, places, dates and keys";
     let report = Report::new("land", on, arguments.quick, arguments.runs);
     let mut report = report.beside_others(&format!(
-        "by `cargo xtask bench land`: {on}; medians of {} runs, files in the page cache",
+        "by `cargo xtask bench land`: {on}; rates are medians of {} runs, memory is of one; files in the page cache",
         arguments.runs
     ));
     if !arguments.alone {

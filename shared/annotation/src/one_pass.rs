@@ -23,7 +23,7 @@ pub struct OnePass<W> {
     pub done: Done<W>,
     /// What reading a text or an archive came to; none for a Parquet file.
     pub read: Option<ReadSummary>,
-    /// Columns that a filter looks at and a Parquet file lacks: to the filter all records are blank there.
+    /// Columns that a filter looks at and the file lacks: to the filter all records are blank there.
     pub absent: Vec<&'static str>,
 }
 
@@ -69,8 +69,10 @@ pub fn annotate_file<W: Write + Send>(
         ..ReadOptions::default()
     };
     let download = bisonflow_occurrence::open(file, &name, bytes, options)?;
+    let absent = download.absent_columns();
+    let absent = annotator.filters.columns().filter(|column| absent.contains(column)).collect();
     let read = annotate_download(&mut pass, download)?;
-    Ok(OnePass { done: pass.finish()?, read: Some(read), absent: Vec::new() })
+    Ok(OnePass { done: pass.finish()?, read: Some(read), absent })
 }
 
 /// Annotates all records of a download that has the columns of the pass.

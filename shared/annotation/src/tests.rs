@@ -502,7 +502,8 @@ fn a_file_is_annotated_in_one_pass_in_any_form() {
         };
         let OnePass { done, read, absent } =
             annotate_file(&annotator, &path, &"full".parse().unwrap(), order).unwrap();
-        assert_eq!(absent, Vec::<&str>::new());
+        let lacks: &[&str] = if name == "rows.txt" { &["occurrencestatus", "issue"] } else { &[] };
+        assert_eq!(absent, lacks);
         assert_eq!((done.tally, done.counts), (expected.tally.clone(), expected.counts.clone()), "{name}");
         assert_eq!(read.map(|read| read.records.landed), (name == "rows.txt").then_some(7));
         // What goes on of the columns does not matter to what is found and counted.
@@ -531,6 +532,21 @@ fn a_file_is_annotated_in_one_pass_in_any_form() {
             }
         }
     }
+    // Without the column of its ranks, every record fails the filter of ranks, and the column is named.
+    let path = folder.path().join("few.txt");
+    std::fs::write(&path, "gbifID\tdecimalLatitude\tdecimalLongitude\tcountryCode\n1\t2\t3\tUS\n").unwrap();
+    let order = Order {
+        out: None::<(Vec<u8>, &str)>,
+        row_group_records: 1,
+        summaries: &[],
+        counts_datasets: false,
+        finds_earliest: false,
+        run_year: 2026,
+    };
+    let OnePass { done, absent, .. } =
+        annotate_file(&annotator, &path, &"none".parse().unwrap(), order).unwrap();
+    assert_eq!(absent, ["occurrencestatus", "issue", "taxonrank", "basisofrecord"]);
+    assert_eq!(done.tally.filtered[&FilterName::Rank], 1);
     let error = "core,colour".parse::<Columns>().unwrap_err().to_string();
     assert!(error.contains("found \"colour\"") && error.contains("columns of the table"), "{error}");
 }

@@ -87,6 +87,11 @@ impl Conform {
         self.sources.iter().filter_map(|source| *source)
     }
 
+    /// The columns of ours that the source lacks, as indices of our schema.
+    pub fn absent_columns(&self) -> impl Iterator<Item = usize> {
+        self.sources.iter().enumerate().filter(|(_, source)| source.is_none()).map(|(index, _)| index)
+    }
+
     /// Conforms a batch of the table's schema.
     ///
     /// # Errors

@@ -132,6 +132,23 @@ fn extra_columns_follow_the_schema() {
 }
 
 #[test]
+fn columns_that_the_source_lacks_are_named() {
+    let text = "gbifID\tdecimalLatitude\tdecimalLongitude\tcountryCode\n1\t2\t3\tUS\n";
+    let names = |asked: Option<&[&str]>| {
+        let columns = asked.map(|asked| asked.iter().map(|&name| name.to_owned()).collect());
+        let options = ReadOptions { columns, ..ReadOptions::default() };
+        let bytes = text.len() as u64;
+        bisonflow_occurrence::open(std::io::Cursor::new(text), "a.txt", bytes, options)
+            .unwrap()
+            .absent_columns()
+    };
+    let all = names(None);
+    assert_eq!(all.len(), bisonflow_occurrence::schema::columns().len() - 4);
+    assert!(all.contains(&"issue") && !all.contains(&"countrycode"), "{all:?}");
+    assert_eq!(names(Some(&["gbifid", "taxonrank", "countrycode"])), ["taxonrank"]);
+}
+
+#[test]
 fn batches_have_the_size_that_was_asked_for() {
     let rows: String = (1..=250).map(|i| format!("{i}\t2\t3\n")).collect();
     let options = ReadOptions { batch_records: 100, ..ReadOptions::default() };

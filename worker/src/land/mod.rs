@@ -20,9 +20,10 @@ use bisonflow_contract::document::{
     GbifDownload, HashedBytes, Landing, LandingCheckpoint, LandingRecords, Source, SourceKind, TaxonKeyShapes,
 };
 use bisonflow_contract::id::hex;
+use bisonflow_contract::input::Options;
 use bisonflow_contract::layout::OCCURRENCES;
 use bisonflow_contract::{Checklist, RunId, StepError};
-use bisonflow_occurrence::{ReadOptions, ReadSummary};
+use bisonflow_occurrence::{Filters, ReadOptions, ReadSummary};
 use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
 
@@ -218,6 +219,14 @@ fn land_files(
             )));
         }
         kind = Some(download.kind());
+        let absent = download.absent_columns();
+        for column in Filters::new(&Options::default()).columns().filter(|column| absent.contains(column)) {
+            tracing::warn!(
+                file = file.uri,
+                column,
+                "landing: the file has no such column; to a filter on it every record is blank there"
+            );
+        }
         let metadata = download.metadata();
         let named = gbif.and_then(|gbif| gbif.checklist.clone());
         checklist.get_or_insert_with(|| named.unwrap_or_else(|| metadata.checklist.clone()));

@@ -54,6 +54,8 @@ pub(super) struct Layout {
     pub(super) geospatial: From,
     /// Names of the extra columns, in order.
     pub(super) extra: Vec<String>,
+    /// Names of the columns that are wanted and that the source lacks.
+    pub(super) absent: Vec<&'static str>,
 }
 
 impl Layout {
@@ -100,7 +102,9 @@ impl Layout {
         let mut chosen = schema::chosen(asked.as_deref())?;
         chosen.extend(columns().len()..columns().len() + extra.len());
         let geospatial = from("hasgeospatialissues");
-        Ok(Layout { width, columns: all.map(from).collect(), chosen, geospatial, extra })
+        let wanted = chosen.iter().filter_map(|&place| columns().get(place)).map(|column| column.name);
+        let absent = wanted.filter(|name| from(name) == From::Nowhere).collect();
+        Ok(Layout { width, columns: all.map(from).collect(), chosen, geospatial, extra, absent })
     }
 }
 

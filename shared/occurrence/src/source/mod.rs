@@ -315,6 +315,14 @@ impl Download {
         self.kind
     }
 
+    /// The columns that were asked for and that the source lacks (of several files, the first): null in every record.
+    pub fn absent_columns(&self) -> Vec<&'static str> {
+        match &self.reader {
+            Reader::Text(reader) => reader.absent_columns(),
+            Reader::Parquet(reader) => reader.absent_columns(),
+        }
+    }
+
     /// What the download says of itself.
     pub fn metadata(&self) -> &Metadata {
         &self.metadata

@@ -25,7 +25,7 @@ use super::rejects::{Aside, At, Rejects};
 use super::{ReadOptions, ReadSummary, count_taxon_key};
 use crate::conform::Conform;
 use crate::issue::is_geospatial;
-use crate::schema::{self, position, schema_of};
+use crate::schema::{self, columns, position, schema_of};
 use crate::{OccurrenceError, Place, value};
 
 /// Reads Parquet files.
@@ -136,6 +136,13 @@ impl ParquetReader {
         file.rewind().map_err(temporary)?;
         self.open(file, asked)?;
         Ok(true)
+    }
+
+    /// Of the file that is being read.
+    pub(super) fn absent_columns(&self) -> Vec<&'static str> {
+        let Some(file) = &self.current else { return Vec::new() };
+        let absent = file.conform.absent_columns();
+        absent.filter_map(|index| columns().get(*self.read.get(index)?)).map(|column| column.name).collect()
     }
 
     /// Opens a file; `asked` are the extra columns of the options when it is the first one.

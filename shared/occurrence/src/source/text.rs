@@ -79,6 +79,7 @@ pub(super) struct TextReader {
     place: Place,
     schema: SchemaRef,
     extra: Vec<String>,
+    absent: Vec<&'static str>,
     threads: usize,
     records: LandingRecords,
     geospatial_issue_differs: u64,
@@ -144,6 +145,7 @@ impl TextReader {
             source,
             schema,
             extra: layout.extra,
+            absent: layout.absent,
             threads: options.threads,
             records: LandingRecords::default(),
             geospatial_issue_differs: 0,
@@ -151,6 +153,10 @@ impl TextReader {
             rejects: Rejects::new(place.clone()),
             place,
         })
+    }
+
+    pub(super) fn absent_columns(&self) -> Vec<&'static str> {
+        self.absent.clone()
     }
 
     pub(super) fn rejects(&mut self) -> &mut Rejects {
