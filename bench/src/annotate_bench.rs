@@ -1,13 +1,8 @@
 //! `bench annotate`: ours beside other software, on the same data and the same number of threads.
-//!
-//! Each measurement is a process of its own, so that its peak memory is its own, and bound to as many processors as
-//! it may use, so that each library sees just these. The figures end in a table here and in docs/performance.md.
 
 use std::error::Error;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
 
-use bisonflow_occurrence::schema::CORE_COLUMNS;
 use bisonflow_region::ZoneId;
 use clap::Args;
 use serde_json::json;
@@ -16,36 +11,10 @@ use crate::layers::{self, BenchLayer, real_file};
 use crate::measure::{Measured, repeat};
 use crate::ours::{Annotating, Ours};
 use crate::points::{self, Spread};
+use crate::process::{BenchArguments, columns};
 use crate::protected_areas::ProtectedAreas;
 use crate::report::{Report, Row};
 use crate::text_data;
-
-/// Arguments of the bench.
-#[derive(Args, Debug)]
-pub struct AnnotateArguments {
-    /// The Python with the packages of bench/requirements.txt.
-    #[arg(long, default_value = "python3")]
-    python: PathBuf,
-    /// The folder for data.
-    #[arg(long, value_name = "DIR")]
-    work: PathBuf,
-    /// Small data: minutes instead of an hour. The figures are then no measure.
-    #[arg(long)]
-    quick: bool,
-    /// Only these pieces.
-    #[arg(long, value_delimiter = ',', default_values_t = PIECES.map(str::to_owned))]
-    only: Vec<String>,
-    /// Runs of each measurement; the median is told.
-    #[arg(long, default_value_t = 3)]
-    runs: usize,
-    /// Numbers of threads, one after the other.
-    #[arg(long, value_delimiter = ',', default_values_t = [1, 2])]
-    threads: Vec<usize>,
-    /// Where the tables are written, besides the terminal; what was not measured now is kept there as it is. Default:
-    /// docs/performance.md, and nowhere with --quick.
-    #[arg(long, value_name = "FILE.md")]
-    report: Option<PathBuf>,
-}
 
 /// The pieces of the bench.
 const PIECES: [&str; 5] = ["build", "lookup", "text", "parquet", "memory"];
@@ -127,7 +96,7 @@ type LayerSet = (&'static str, Vec<BenchLayer>);
 
 /// The bench as it goes on.
 struct Bench<'a> {
-    arguments: &'a AnnotateArguments,
+    arguments: &'a BenchArguments,
     layers: Vec<BenchLayer>,
     report: Report,
 }
@@ -136,17 +105,15 @@ struct Bench<'a> {
 ///
 /// # Errors
 /// Data cannot be made, or our own software fails; a peer that fails is told in the table.
-pub fn run(arguments: &AnnotateArguments) -> Result<(), Box<dyn Error>> {
-    if let Some(found) = arguments.only.iter().find(|piece| !PIECES.contains(&piece.as_str())) {
-        return Err(format!("--only: expected some of {}, found {found:?}", PIECES.join(", ")).into());
-    }
+pub fn run(arguments: &BenchArguments) -> Result<(), Box<dyn Error>> {
+    let pieces = arguments.pieces(&PIECES)?;
     std::fs::create_dir_all(&arguments.work)?;
     let (layers, said) = layers::census_layers();
     let mut report = Report::new("annotate", &said, arguments.quick, arguments.runs);
-    report.versions(&peer_versions(&arguments.python)?, "; geo 0.33, rstar 0.13");
+    report.versions(&arguments.peer_versions()?, "; geo 0.33, rstar 0.13");
     let mut bench = Bench { arguments, layers, report };
-    for piece in &arguments.only {
-        match piece.as_str() {
+    for piece in pieces {
+        match piece {
             "build" => bench.build()?,
             "lookup" => bench.lookup()?,
             "text" => bench.text()?,
@@ -157,22 +124,10 @@ pub fn run(arguments: &AnnotateArguments) -> Result<(), Box<dyn Error>> {
     bench.report.write(arguments.report.as_deref(), arguments.quick)
 }
 
-pub(crate) fn peer_versions(python: &Path) -> Result<String, Box<dyn Error>> {
-    let output = Command::new(python).arg(script()).arg("versions").stderr(Stdio::inherit()).output()?;
-    Ok(String::from_utf8(output.stdout)?)
-}
-
-pub(crate) fn script() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("python/peers.py")
-}
-
 impl Bench<'_> {
-    fn pick(&self, full: u64, quick: u64) -> u64 {
-        if self.arguments.quick { quick } else { full }
-    }
-
     fn protected_areas(&self) -> Result<BenchLayer, Box<dyn Error>> {
-        let (polygons, vertices) = (self.pick(250_000, 5_000), self.pick(40_000_000, 500_000));
+        let (polygons, vertices) =
+            (self.arguments.pick(250_000, 5_000), self.arguments.pick(40_000_000, 500_000));
         layers::protected_areas(&self.arguments.work, ProtectedAreas { polygons, vertices, seed: 1 })
     }
 
@@ -183,35 +138,16 @@ impl Bench<'_> {
         Ok([("census layers", self.layers.clone()), ("census + PAD-like", all)])
     }
 
-    /// Measures in a process bound to so many processors. Ours has no peer's name.
-    fn measured(
-        &self,
-        threads: usize,
-        what: &str,
-        peer: Option<&str>,
-        plan: &Plan,
-    ) -> Result<Measured, Box<dyn Error>> {
-        let file = self.arguments.work.join("plan.json");
-        std::fs::write(&file, serde_json::to_vec_pretty(plan)?)?;
-        let mut command = Command::new("taskset");
-        // The last processors: the first one has the most interrupts.
-        let processors = std::thread::available_parallelism()?.get();
-        let first = processors.saturating_sub(threads);
-        command.args(["-c", &format!("{first}-{}", processors - 1)]);
+    fn measured(&self, threads: usize, what: &str, plan: &Plan) -> Result<Measured, Box<dyn Error>> {
+        self.arguments.of_this_package(threads, "bisonflow-bench", &["measure", what], plan)
+    }
+
+    fn peer(&self, threads: usize, what: &str, peer: &str, plan: &Plan) -> Result<Measured, Box<dyn Error>> {
         match peer {
-            // A program of its own, built beside this one.
-            Some("rstar") => command.arg(std::env::current_exe()?.with_file_name("bisonflow-bench-peer")),
-            Some(peer) => command.arg(&self.arguments.python).arg(script()).args([what, peer]),
-            None => command.arg(std::env::current_exe()?).args(["measure", what]),
-        };
-        eprintln!("{} {what}, {threads} threads, {} of it", peer.unwrap_or("ours"), plan.amount);
-        let output = command.arg(&file).stderr(Stdio::piped()).output()?;
-        if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stderr);
-            let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().to_owned();
-            return Err(format!("{}: {last}", output.status).into());
+            // A program of its own.
+            "rstar" => self.arguments.of_this_package(threads, "bisonflow-bench-peer", &[], plan),
+            peer => self.arguments.peer(threads, what, peer, plan),
         }
-        Ok(serde_json::from_slice(&output.stdout)?)
     }
 
     fn build(&mut self) -> Result<(), Box<dyn Error>> {
@@ -221,7 +157,7 @@ impl Bench<'_> {
                 let large = layers.len() > self.layers.len();
                 let plan =
                     Plan { runs: if large { 1 } else { self.arguments.runs }, layers, ..Plan::default() };
-                let measured = self.measured(threads, "build", None, &plan)?;
+                let measured = self.measured(threads, "build", &plan)?;
                 self.report.row(Row::seconds("bisonflow", threads, name, &measured));
             }
         }
@@ -230,7 +166,7 @@ impl Bench<'_> {
 
     fn lookup(&mut self) -> Result<(), Box<dyn Error>> {
         self.report.section("Looking up points", "points/s");
-        let most = self.pick(5_000_000, 200_000);
+        let most = self.arguments.pick(5_000_000, 200_000);
         for threads in self.arguments.threads.clone() {
             for (name, layers) in self.layer_sets()? {
                 let large = layers.len() > self.layers.len();
@@ -244,28 +180,21 @@ impl Bench<'_> {
                         ..Plan::default()
                     };
                     let on = format!("{name}, {} points", spread.name());
-                    let ours = self.measured(threads, "lookup", None, &plan(most, self.arguments.runs))?;
-                    self.report.row(Row::rate("bisonflow", threads, &on, &ours, None));
+                    let ours = self.measured(threads, "lookup", &plan(most, self.arguments.runs))?;
+                    self.report.row(Row::rate("bisonflow", threads, &on, &ours));
                     if spread == Spread::Clustered && !large {
                         // Peers are compared on random points; clustered ones show the spread of our own.
                         continue;
                     }
                     for (peer, amount) in PEERS {
-                        let amount = self.pick(if large { amount / 2 } else { amount }, 20_000);
+                        let amount = self.arguments.pick(if large { amount / 2 } else { amount }, 20_000);
                         let runs = if large { 1 } else { self.arguments.runs };
                         // geo answers on one thread; on more it would be our loop that is measured.
                         if peer == "rstar" && threads > 1 {
                             continue;
                         }
-                        match self.measured(threads, "lookup", Some(peer), &plan(amount, runs)) {
-                            Ok(measured) => {
-                                let row = Row::rate(peer, threads, &on, &measured, Some(ours.rate()));
-                                self.report.row(row);
-                            }
-                            Err(error) => {
-                                self.report.row(Row::failed(peer, threads, &on, &error.to_string()))
-                            }
-                        }
+                        let measured = self.peer(threads, "lookup", peer, &plan(amount, runs));
+                        self.report.row(Row::peer(peer, threads, &on, measured, &ours));
                     }
                 }
             }
@@ -275,18 +204,13 @@ impl Bench<'_> {
 
     fn annotate_plan(&self, source: PathBuf, amount: u64, core: bool, write: bool) -> Plan {
         let out = write.then(|| self.arguments.work.join("annotated.parquet"));
-        let columns: Vec<String> = if core {
-            CORE_COLUMNS.map(str::to_owned).to_vec()
-        } else {
-            bisonflow_occurrence::schema::columns().iter().map(|column| column.name.to_owned()).collect()
-        };
         Plan {
             runs: self.arguments.runs,
             amount,
             layers: self.layers.clone(),
             source,
             out,
-            columns,
+            columns: columns(core),
             register: real_file("riis/US-RIIS_MasterList.csv"),
             ..Plan::default()
         }
@@ -294,52 +218,42 @@ impl Bench<'_> {
 
     fn text(&mut self) -> Result<(), Box<dyn Error>> {
         self.report.section("Text (257 columns) to Parquet", "records/s");
-        let records = self.pick(1_750_000, 50_000);
+        let records = self.arguments.pick(1_750_000, 50_000);
         let source = text_data::text(&self.arguments.work, records, false)?;
         for threads in self.arguments.threads.clone() {
             for (set, core) in [("core columns", true), ("full table", false)] {
                 let plan = self.annotate_plan(source.clone(), records, core, true);
-                let ours = self.measured(threads, "annotate", None, &plan)?;
-                self.report.row(Row::rate("bisonflow, annotating and counting", threads, set, &ours, None));
+                let ours = self.measured(threads, "annotate", &plan)?;
+                self.report.row(Row::rate("bisonflow, annotating and counting", threads, set, &ours));
                 for peer in ["polars", "duckdb"] {
                     let on = format!("{set}, no annotation");
-                    match self.measured(threads, "text", Some(peer), &plan) {
-                        Ok(measured) => {
-                            self.report.row(Row::rate(peer, threads, &on, &measured, Some(ours.rate())));
-                        }
-                        Err(error) => self.report.row(Row::failed(peer, threads, &on, &error.to_string())),
-                    }
+                    let measured = self.peer(threads, "text", peer, &plan);
+                    self.report.row(Row::peer(peer, threads, &on, measured, &ours));
                 }
             }
             let plan = self.annotate_plan(source.clone(), records, true, false);
-            let ours = self.measured(threads, "annotate", None, &plan)?;
-            self.report.row(Row::rate("bisonflow, counts only", threads, "core columns", &ours, None));
+            let ours = self.measured(threads, "annotate", &plan)?;
+            self.report.row(Row::rate("bisonflow, counts only", threads, "core columns", &ours));
         }
         Ok(())
     }
 
     fn parquet(&mut self) -> Result<(), Box<dyn Error>> {
         self.report.section("Parquet (snapshot schema) to Parquet", "records/s");
-        let records = self.pick(1_750_000, 50_000);
+        let records = self.arguments.pick(1_750_000, 50_000);
         for threads in self.arguments.threads.clone() {
             for (name, absent) in [("nothing filtered", false), ("a third filtered", true)] {
                 let text = text_data::text(&self.arguments.work, records, absent)?;
                 let source = text_data::snapshot(&text)?;
                 for (set, core) in [("core columns", true), ("full table", false)] {
                     let plan = self.annotate_plan(source.clone(), records, core, true);
-                    let measured = self.measured(threads, "annotate", None, &plan)?;
+                    let measured = self.measured(threads, "annotate", &plan)?;
                     let on = format!("{set}, {name}");
-                    self.report.row(Row::rate(
-                        "bisonflow, annotating and counting",
-                        threads,
-                        &on,
-                        &measured,
-                        None,
-                    ));
+                    self.report.row(Row::rate("bisonflow, annotating and counting", threads, &on, &measured));
                 }
                 let plan = self.annotate_plan(source.clone(), records, true, false);
-                let measured = self.measured(threads, "annotate", None, &plan)?;
-                self.report.row(Row::rate("bisonflow, counts only", threads, name, &measured, None));
+                let measured = self.measured(threads, "annotate", &plan)?;
+                self.report.row(Row::rate("bisonflow, counts only", threads, name, &measured));
             }
         }
         Ok(())
@@ -347,15 +261,15 @@ impl Bench<'_> {
 
     fn memory(&mut self) -> Result<(), Box<dyn Error>> {
         self.report.section("Peak memory of a pass, the index included", "MB");
-        let records = self.pick(1_000_000, 50_000);
+        let records = self.arguments.pick(1_000_000, 50_000);
         let text = text_data::text(&self.arguments.work, records, false)?;
         let source = text_data::snapshot(&text)?;
-        let threads = self.arguments.threads.iter().copied().max().unwrap_or(1);
+        let threads = self.arguments.most_threads();
         for times in [1, 50] {
             let source = if times == 1 { source.clone() } else { text_data::repeated(&source, times)? };
             let amount = records * times as u64;
             let plan = Plan { runs: 1, ..self.annotate_plan(source, amount, true, true) };
-            let measured = self.measured(threads, "annotate", None, &plan)?;
+            let measured = self.measured(threads, "annotate", &plan)?;
             self.report.row(Row::memory("bisonflow", threads, &format!("{amount} records"), &measured));
         }
         Ok(())

@@ -4,48 +4,27 @@
 //! time. The others only convert.
 
 use std::error::Error;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use bisonflow_occurrence::schema::CORE_COLUMNS;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use crate::annotate_bench::{peer_versions, script};
 use crate::land_stages::Stage;
 use crate::measure::Measured;
+use crate::process::{BenchArguments, beside_this, columns, measured, on_processors};
 use crate::report::{Report, Row};
 use crate::text_data::{self, Form};
 
 /// Arguments of the bench.
 #[derive(Args, Debug)]
 pub struct LandArguments {
-    /// The Python with the packages of bench/requirements.txt.
-    #[arg(long, default_value = "python3")]
-    python: PathBuf,
-    /// The folder for data.
-    #[arg(long, value_name = "DIR")]
-    work: PathBuf,
-    /// Small data: a minute instead of many. The figures are then no measure.
-    #[arg(long)]
-    quick: bool,
-    /// Only these pieces.
-    #[arg(long, value_delimiter = ',', default_values_t = PIECES.map(str::to_owned))]
-    only: Vec<String>,
-    /// Runs of each measurement; the median is told.
-    #[arg(long, default_value_t = 3)]
-    runs: usize,
-    /// Numbers of threads, one after the other.
-    #[arg(long, value_delimiter = ',', default_values_t = [1, 2])]
-    threads: Vec<usize>,
+    #[command(flatten)]
+    bench: BenchArguments,
     /// Without the other software.
     #[arg(long)]
     alone: bool,
-    /// Where the tables are written, besides the terminal; what was not measured now is kept there as it is. Default:
-    /// docs/performance.md, and nowhere with --quick.
-    #[arg(long, value_name = "FILE.md")]
-    report: Option<PathBuf>,
 }
 
 /// The pieces of the bench.
@@ -57,10 +36,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 ///
 /// # Errors
 /// Data cannot be made, or our own software fails; a peer that fails is told in the table.
-pub fn run(arguments: &LandArguments) -> Result<(), Box<dyn Error>> {
-    if let Some(found) = arguments.only.iter().find(|piece| !PIECES.contains(&piece.as_str())) {
-        return Err(format!("--only: expected some of {}, found {found:?}", PIECES.join(", ")).into());
-    }
+pub fn run(LandArguments { bench: arguments, alone }: &LandArguments) -> Result<(), Box<dyn Error>> {
+    let pieces = arguments.pieces(&PIECES)?;
     std::fs::create_dir_all(&arguments.work)?;
     let on = "the 600 real rows of 257 columns again and again, with other numbers, places, dates and keys";
     let report = Report::new("land", on, arguments.quick, arguments.runs);
@@ -68,12 +45,12 @@ pub fn run(arguments: &LandArguments) -> Result<(), Box<dyn Error>> {
         "by `cargo xtask bench land`: {on}; rates are medians of {} runs, memory is of one; files in the page cache",
         arguments.runs
     ));
-    if !arguments.alone {
-        report.versions(&peer_versions(&arguments.python)?, "");
+    if !alone {
+        report.versions(&arguments.peer_versions()?, "");
     }
-    let mut bench = Bench { arguments, report };
-    for piece in &arguments.only {
-        match piece.as_str() {
+    let mut bench = Bench { arguments, alone: *alone, report };
+    for piece in pieces {
+        match piece {
             "dwca" => bench.land(Form::Dwca)?,
             "simple-csv" => bench.land(Form::SimpleCsv)?,
             "text" => bench.land(Form::Text)?,
@@ -84,37 +61,28 @@ pub fn run(arguments: &LandArguments) -> Result<(), Box<dyn Error>> {
     bench.report.write(arguments.report.as_deref(), arguments.quick)
 }
 
-/// Records of a timed landing.
-fn records(arguments: &LandArguments) -> u64 {
-    if arguments.quick { 20_000 } else { 1_750_000 }
-}
-
 /// The bench as it goes on.
 struct Bench<'a> {
-    arguments: &'a LandArguments,
+    arguments: &'a BenchArguments,
+    alone: bool,
     report: Report,
 }
 
 impl Bench<'_> {
     fn land(&mut self, form: Form) -> Result<(), Box<dyn Error>> {
         self.report.section(&format!("Landing: {}", form.said()), "records/s");
-        let records = records(self.arguments);
+        let records = self.arguments.pick(1_750_000, 20_000);
         let source = text_data::download(&self.arguments.work, records, form)?;
         for threads in self.arguments.threads.clone() {
             for (set, core) in [("core columns", true), ("full table", false)] {
                 let ours = self.ours(&source, records, threads, core, self.arguments.runs)?;
-                self.report.row(Row::rate("bisonflow land", threads, set, &ours, None));
-                if self.arguments.alone {
+                self.report.row(Row::rate("bisonflow land", threads, set, &ours));
+                if self.alone {
                     continue;
                 }
                 for peer in ["polars", "duckdb"] {
-                    match self.peer(peer, &source, form, records, threads, core) {
-                        Ok(measured) => {
-                            let row = Row::rate(peer, threads, set, &measured, Some(ours.rate()));
-                            self.report.row(row);
-                        }
-                        Err(error) => self.report.row(Row::failed(peer, threads, set, &error.to_string())),
-                    }
+                    let measured = self.peer(peer, &source, form, records, threads, core);
+                    self.report.row(Row::peer(peer, threads, set, measured, &ours));
                 }
             }
         }
@@ -124,10 +92,10 @@ impl Bench<'_> {
     /// The peak memory for archives of texts of about 100 MB, 1 GB and 10 GB.
     fn memory(&mut self) -> Result<(), Box<dyn Error>> {
         self.report.section("Peak memory of a landing from a Darwin Core archive, full table", "MB");
-        let first = if self.arguments.quick { 1_000 } else { 85_000 };
+        let first = self.arguments.pick(85_000, 1_000);
         let about =
             if self.arguments.quick { ["1 MB", "12 MB", "120 MB"] } else { ["100 MB", "1 GB", "10 GB"] };
-        let threads = self.arguments.threads.iter().copied().max().unwrap_or(1);
+        let threads = self.arguments.most_threads();
         for (records, text) in [first, first * 10, first * 100].into_iter().zip(about) {
             let source = text_data::download(&self.arguments.work, records, Form::Dwca)?;
             let ours = self.ours(&source, records, threads, false, 1)?;
@@ -139,18 +107,14 @@ impl Bench<'_> {
     /// What each stage does by itself on one processor. Download and upload depend on the network and are not measured.
     fn stages(&mut self) -> Result<(), Box<dyn Error>> {
         self.report.section("Landing: each stage by itself, on one processor", "bytes of text/s");
-        let records = if self.arguments.quick { 1_000 } else { 85_000 };
+        let records = self.arguments.pick(85_000, 1_000);
         let archive = text_data::download(&self.arguments.work, records, Form::Dwca)?;
         for stage in Stage::ALL {
             let name = stage.to_possible_value().ok_or("a stage without a name")?;
             let mut command = on_processors(1)?;
             command.arg(std::env::current_exe()?).args(["stage", name.get_name()]).arg(&archive);
-            let output = command.arg(self.arguments.runs.to_string()).stderr(Stdio::inherit()).output()?;
-            if !output.status.success() {
-                return Err(format!("stage {}: {}", name.get_name(), output.status).into());
-            }
-            let measured: Measured = serde_json::from_slice(&output.stdout)?;
-            self.report.row(Row::rate("bisonflow", 1, stage.said(), &measured, None));
+            let measured = measured(command.arg(self.arguments.runs.to_string()))?;
+            self.report.row(Row::rate("bisonflow", 1, stage.said(), &measured));
         }
         Ok(())
     }
@@ -170,9 +134,14 @@ impl Bench<'_> {
         eprintln!("ours, {threads} threads, {records} records of {}", source.display());
         for _ in 0..runs.max(1) {
             remove(&out)?;
-            let program = std::env::current_exe()?.with_file_name("bisonflow");
             let mut command = on_processors(threads)?;
-            command.arg(program).arg("land").arg("--source").arg(source).arg("--out").arg(&out);
+            command
+                .arg(beside_this("bisonflow")?)
+                .arg("land")
+                .arg("--source")
+                .arg(source)
+                .arg("--out")
+                .arg(&out);
             command.env("RUST_LOG", "error");
             if core {
                 command.args(["--only", "core"]);
@@ -205,38 +174,15 @@ impl Bench<'_> {
         threads: usize,
         core: bool,
     ) -> Result<Measured, Box<dyn Error>> {
-        let columns: Vec<&str> = if core {
-            CORE_COLUMNS.to_vec()
-        } else {
-            bisonflow_occurrence::schema::columns().iter().map(|column| column.name).collect()
-        };
         let out = self.arguments.work.join("converted.parquet");
         let plan = json!({
             "runs": self.arguments.runs, "amount": records, "source": source, "entry": form.entry(),
-            "out": out, "columns": columns,
+            "out": out, "columns": columns(core),
         });
-        let file = self.arguments.work.join("plan.json");
-        std::fs::write(&file, plan.to_string())?;
-        eprintln!("{peer}, {threads} threads, {records} records of {}", source.display());
-        let mut command = on_processors(threads)?;
-        command.arg(&self.arguments.python).arg(script()).args(["text", peer]).arg(&file);
-        let output = command.stderr(Stdio::piped()).output()?;
+        let measured = self.arguments.peer(threads, "text", peer, &plan);
         remove(&out)?;
-        if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stderr);
-            let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().to_owned();
-            return Err(format!("{}: {last}", output.status).into());
-        }
-        Ok(serde_json::from_slice(&output.stdout)?)
+        measured
     }
-}
-
-/// A command bound to so many processors, the last ones: the first one has the most interrupts.
-fn on_processors(threads: usize) -> Result<Command, Box<dyn Error>> {
-    let processors = std::thread::available_parallelism()?.get();
-    let mut command = Command::new("taskset");
-    command.args(["-c", &format!("{}-{}", processors.saturating_sub(threads), processors - 1)]);
-    Ok(command)
 }
 
 /// Waits for the end of a process; the most memory that it held, bytes, as Linux says (VmHWM).

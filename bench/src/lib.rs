@@ -9,6 +9,7 @@ pub mod oracle;
 pub mod ours;
 pub mod overlap;
 pub mod points;
+pub mod process;
 pub mod protected_areas;
 pub mod random;
 pub mod report;

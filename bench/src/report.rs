@@ -13,10 +13,26 @@ pub struct Row {
 }
 
 impl Row {
-    /// A rate per second, with ours divided by it.
-    pub fn rate(who: &str, threads: usize, on: &str, measured: &Measured, ours: Option<f64>) -> Row {
-        let ratio = ours.map_or(String::new(), |ours| format!("{:.1}×", ours / measured.rate()));
-        Row::new(who, threads, on, short(measured.rate()), ratio, measured)
+    /// A rate per second.
+    pub fn rate(who: &str, threads: usize, on: &str, measured: &Measured) -> Row {
+        Row::new(who, threads, on, short(measured.rate()), String::new(), measured)
+    }
+
+    /// Another software's rate per second, and ours divided by it; or why it was not measured.
+    pub fn peer(
+        who: &str,
+        threads: usize,
+        on: &str,
+        measured: Result<Measured, Box<dyn Error>>,
+        ours: &Measured,
+    ) -> Row {
+        match measured {
+            Ok(measured) => {
+                let ratio = format!("{:.1}×", ours.rate() / measured.rate());
+                Row::new(who, threads, on, short(measured.rate()), ratio, &measured)
+            }
+            Err(error) => Row::failed(who, threads, on, &error.to_string()),
+        }
     }
 
     /// Seconds.
@@ -30,7 +46,7 @@ impl Row {
     }
 
     /// What could not be measured, and why.
-    pub fn failed(who: &str, threads: usize, on: &str, why: &str) -> Row {
+    fn failed(who: &str, threads: usize, on: &str, why: &str) -> Row {
         let why = why.replace(['\n', '|'], " ");
         let cells =
             [who.to_owned(), threads.to_string(), on.to_owned(), "not run".into(), String::new(), why];

@@ -6,10 +6,11 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use bisonflow_bench::annotate_bench::{self, AnnotateArguments, MeasureArguments};
+use bisonflow_bench::annotate_bench::{self, MeasureArguments};
 use bisonflow_bench::land_bench::{self, LandArguments};
 use bisonflow_bench::land_stages::{self, StageArguments};
 use bisonflow_bench::oracle::{self, OracleArguments};
+use bisonflow_bench::process::BenchArguments;
 use bisonflow_bench::protected_areas::ProtectedAreas;
 use clap::{Args, Parser};
 
@@ -36,7 +37,7 @@ enum Command {
 #[derive(clap::Subcommand)]
 enum Bench {
     /// The annotation: index, lookup, text and Parquet to annotated Parquet, memory.
-    Annotate(AnnotateArguments),
+    Annotate(BenchArguments),
     /// The landing: archives and texts to finished Parquet, memory.
     Land(LandArguments),
 }
