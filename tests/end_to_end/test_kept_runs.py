@@ -48,7 +48,7 @@ def objects(stack: Stack, run: str) -> list[str]:
 def told(stack: Stack, run: str) -> list[dict[str, Any]]:
     """The messages about a run."""
     messages = [json.loads(line) for line in stack.notifications().splitlines()]
-    return [message for message in messages if run in message["subject"]]
+    return [message for message in messages if run in (message["subject"] or "")]
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +102,13 @@ def waits(stack: Stack, name: str) -> str:
         time.sleep(0.1)
 
 
+def command(stack: Stack, worker: Path, *arguments: str) -> str:
+    words = [str(worker), *arguments, "--root", f"s3://{stack.bucket}"]
+    done = subprocess.run(words, env=stack.environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done
+    return done.stdout
+
+
 def test_who_nobody_answers_for_is_told_of_as_it_is(keeping: Stack, four: list[str], worker: Path) -> None:
     many = [record(100 + number, "douglas", "7", "2020", "10", "stays") for number in range(200)]
     arns = {}
@@ -109,9 +116,7 @@ def test_who_nobody_answers_for_is_told_of_as_it_is(keeping: Stack, four: list[s
         keeping.put(f"sources/{name}.txt", (HEADER + "".join([*many, *STAYS])).encode())
         arns[name] = keeping.start_execution({"source": f"s3://{keeping.bucket}/sources/{name}.txt"})
     by_hand = waits(keeping, "by-hand")
-    publish = [str(worker), "publish", by_hand, "--root", f"s3://{keeping.bucket}"]
-    done = subprocess.run(publish, env=keeping.environment(), capture_output=True, text=True)
-    assert done.returncode == 0 and "waits for the answer" in done.stdout, done
+    assert "waits for the answer" in command(keeping, worker, "publish", by_hand)
 
     ended: dict[str, Execution] = {name: keeping.wait(arn) for name, arn in arns.items()}
     for execution in ended.values():
@@ -126,3 +131,23 @@ def test_who_nobody_answers_for_is_told_of_as_it_is(keeping: Stack, four: list[s
     for run in (silent, by_hand):
         assert not keeping.keys(f"runs/run={run}/control/"), "a token that is of no use is gone"
     assert json.loads(keeping.get("runs/latest.json") or b"{}")["current"]["run_id"] == by_hand
+
+
+def test_what_ended_between_two_steps_is_neither_told_nor_published_twice(keeping: Stack, four: list[str], worker: Path) -> None:
+    many = [record(400 + number, "douglas", "7", "2021", "10", "stays") for number in range(9000)]
+    keeping.put("sources/stopped.txt", (HEADER + "".join([*many, record(1, "denver", "99", "2026-05-01", "10", "stays")])).encode())
+    asked = {"source": f"s3://{keeping.bucket}/sources/stopped.txt"}
+    arn = keeping.start_execution(asked)
+    run = waits(keeping, "stopped")
+    keeping.sfn.stop_execution(executionArn=arn)
+    assert keeping.wait(arn).status == "ABORTED"
+    before = keeping.get("runs/latest.json")
+    again = keeping.run(asked)
+    assert (again.status, again.states[-1]) == ("SUCCEEDED", "AlreadyDone"), "it is finished; publishing it is for a person to say"
+    assert [message["subject"] for message in told(keeping, run)] == [f"bisonflow {run} waits for approval"]
+    assert keeping.get("runs/latest.json") == before
+    for _ in range(2):
+        command(keeping, worker, "publish", run)
+    history = json.loads(keeping.get("runs/latest.json") or b"{}")["history"]
+    assert [one["run_id"] for one in history].count(run) == 1
+    assert pairs(keeping.latest("county_x_new_in_run_latest")) == [(DENVER, "99")]

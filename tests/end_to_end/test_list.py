@@ -112,9 +112,22 @@ def test_what_is_not_there(worker: Path, run_with_areas: tuple[Path, str], tmp_p
         (out, run, "Nevda County", [], "most like it"),
         (out, run, "KS", ["--summary", "parish"], "it has aiannh, county, state"),
         (out, "gbif-0000000", "KS", [], "which is not below"),
-        (tmp_path / "absent", run, "KS", [], "no folder"),
+        (tmp_path / "absent", run, "KS", [], "which is not there"),
+        (out, run, "kansas", [], "; state A"),
         (out, run, "KS", ["--status", "purple"], "widespread_invasive"),
     ]:
         told = ask(worker, str(root), run_, region, *more)
         assert told.returncode == 64 and word in told.stderr, told
     assert not (tmp_path / "absent").exists()
+
+
+def test_a_region_without_records_has_an_empty_list(worker: Path, run_with_areas: tuple[Path, str]) -> None:
+    out, run = run_with_areas
+    counts = pq.read_table(next((out / "summaries" / "county_counts").rglob("*.parquet")), partitioning=None)
+    assert "KS Wallace County" not in counts["state_county"].to_pylist()
+    region = (worker, str(out), run, "KS Wallace County")
+    assert "0 species, 0 occurrences" in answered(*region)
+    document = json.loads(answered(*region, "--format", "json"))
+    assert document["species"] == [] and document["region"]["census_state"] == "KS"
+    (header,) = answered(*region, "--format", "csv").splitlines()
+    assert header.split(",")[-len(COLUMNS) :] == COLUMNS

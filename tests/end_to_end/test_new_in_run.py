@@ -120,7 +120,8 @@ def test_a_dataset_that_disappears_and_returns_is_announced_once(run: Callable[.
 
 def test_the_report_tells_what_is_new(run: Callable[..., Run], tmp_path: Path) -> None:
     before = run("before", STAYS)
-    after = run("after", STAYS + [LATER[0], record(30, "douglas", "15", "2026-05-01", "5", "stays")])
+    long = record(31, "douglas", "16", "2026-05-01", "5", "stays").replace("Aus no16", "Aus " + "x" * 5_000)
+    after = run("after", STAYS + [LATER[0], record(30, "douglas", "15", "2026-05-01", "5", "stays"), long])
     assert before.manifest["new_in_run"]["county"]["compared"]["pairs"] == 0
     register = tmp_path / "riis.csv"
     register.write_text(REGISTER)
@@ -131,4 +132,8 @@ def test_the_report_tells_what_is_new(run: Callable[..., Run], tmp_path: Path) -
         open_page(driver, after)
         rows = "return [...document.querySelectorAll('[data-new]')].map(table => table.tBodies[0].rows.length)"
         assert driver.execute_script(rows) == [len(after.rows(f"{name}_x_new_in_run")) for name in ("county", "state")]
+        heights = "return [...document.querySelectorAll('tr')].map(row => row.offsetHeight)"
+        for media in ("screen", "print"):
+            driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media})
+            assert max(driver.execute_script(heights)) < 250, "a long name is cut"
         assert errors(driver) == []

@@ -149,6 +149,14 @@ def test_a_rollback_restores_the_tables_of_the_first_run(guarded: Stack, first: 
     assert unknown.returncode == 64 and first in unknown.stderr
 
 
+def test_another_database_is_asked_for_by_name(guarded: Stack, first: str, second: str, worker: Path) -> None:
+    guarded.glue.create_database(DatabaseInput={"Name": "empty"})
+    for database, word in (("absent", "found absent, which is no Glue database"), ("empty", "which the database does not have")):
+        for action, run in (("publish", second), ("rollback", first)):
+            told = command(guarded, worker, action, run, "--database", database)
+            assert told.returncode == 64 and word in told.stderr, told
+
+
 def test_a_flip_killed_half_way_is_finished_or_undone(guarded: Stack, first: str, second: str, worker: Path) -> None:
     done(guarded, worker, "rollback", first)
     tables = sorted(name for name in guarded.tables() if name.endswith("_latest"))

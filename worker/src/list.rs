@@ -96,7 +96,11 @@ fn table(list: &RegionList, species: &[ListedSpecies], status: Option<Status>) -
     lines.join("\n")
 }
 
-/// A text without what a terminal would obey.
+/// A text without what a terminal would obey, and what would turn the direction of what follows.
 fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    let is_obeyed = |c: char| {
+        let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        c.is_control() || turns
+    };
+    text.replace(is_obeyed, "\u{fffd}")
 }

@@ -173,7 +173,7 @@ pub trait Catalog: Send + Sync {
     /// All tables of the database, in the order of their names.
     ///
     /// # Errors
-    /// As [`Catalog::table`].
+    /// [`StepError::InvalidInput`] if there is no such database; else as [`Catalog::table`].
     async fn tables(&self) -> Result<Vec<CatalogTable>, StepError>;
 
     /// Makes a table show a run: creates it, or moves its location and columns there. One that shows it already is

@@ -4,7 +4,7 @@ use arrow::array::{RecordBatch, Scalar, StringArray};
 use arrow::compute::kernels::cmp;
 use bisonflow_contract::document::{Manifest, Table};
 use bisonflow_contract::layout::{PARTITION_KEY, RUNS};
-use bisonflow_contract::publication::PublicationState;
+use bisonflow_contract::publication::{PublicationState, Publications};
 use bisonflow_contract::{RunId, StepError};
 use futures::TryStreamExt;
 use parquet::arrow::ProjectionMask;
@@ -60,7 +60,11 @@ impl FinishedRun {
         }
         let prefix = format!("{PARTITION_KEY}=");
         let folders = store.folders(RUNS).await?;
-        let latest = publications(store).await?;
+        // A damaged latest.json is not what was asked for: without it the runs that are there are told all the same.
+        let latest = match publications(store).await {
+            Err(StepError::CountMismatch(_)) => Publications::default(),
+            latest => latest?,
+        };
         let is_deleted = |id: &str| {
             let state =
                 latest.history.iter().rev().find(|one| one.run_id.as_str() == id).map(|one| one.state);
@@ -126,7 +130,7 @@ impl FinishedRun {
 }
 
 /// The rows of a table, or those that a condition holds for: of its files only the row groups are read that may
-/// hold such rows.
+/// hold such rows. A file without any gives an empty batch, which has its columns.
 ///
 /// # Errors
 /// [`StepError::CountMismatch`] if a file is not there; [`StepError::CorruptArchive`] if it is no Parquet
@@ -195,7 +199,9 @@ async fn file_rows(
         let predicate = ArrowPredicateFn::new(mask, move |batch| cmp::eq(batch.column(0), &value));
         builder = builder.with_row_groups(groups).with_row_filter(RowFilter::new(vec![Box::new(predicate)]));
     }
-    builder.build()?.try_collect().await
+    let schema = builder.schema().clone();
+    let rows: Vec<RecordBatch> = builder.build()?.try_collect().await?;
+    Ok(if rows.is_empty() { vec![RecordBatch::new_empty(schema)] } else { rows })
 }
 
 /// Whether a row group may hold a value in this column, by the least and the greatest that its footer tells.

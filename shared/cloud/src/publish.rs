@@ -13,7 +13,7 @@ use bisonflow_contract::{RunId, StepError};
 use jiff::Timestamp;
 use tracing::info;
 
-use crate::catalog::{Catalog, LatestSpec, SHOWS_RUN};
+use crate::catalog::{Catalog, CatalogTable, LatestSpec, SHOWS_RUN};
 use crate::names::{named, nearest};
 use crate::publications::publications;
 use crate::run_store::{read, to_json};
@@ -47,8 +47,8 @@ impl Publisher<'_> {
     /// published runs; 0 keeps all.
     ///
     /// # Errors
-    /// [`StepError::InvalidInput`] if the run is not finished, or if its manifest does not tell with what it can be
-    /// compared; [`StepError::CountMismatch`] if a file of its tables is not there or not as long as it was; [`StepError::TableConflict`] if others keep publishing at the same time; else as [`Store::get`] and
+    /// [`StepError::InvalidInput`] if the run is not finished, if its manifest does not tell with what it can be
+    /// compared, or if the database lacks a table of it; [`StepError::CountMismatch`] if a file of its tables is not there or not as long as it was; [`StepError::TableConflict`] if others keep publishing at the same time; else as [`Store::get`] and
     /// [`Catalog::table`].
     pub async fn publish(
         &self,
@@ -183,25 +183,34 @@ impl Publisher<'_> {
     /// of the published run is not shown as if it were.
     async fn move_tables(&self, manifest: &Manifest) -> Result<Vec<String>, StepError> {
         let Some(catalog) = self.catalog else { return Ok(Vec::new()) };
-        let mut shown = Vec::new();
+        let mut there: BTreeMap<String, CatalogTable> =
+            catalog.tables().await?.into_iter().map(|table| (table.name.clone(), table)).collect();
+        let mut specs = Vec::new();
         for (name, table) in manifest.tables.iter().filter(|(name, _)| *name != OCCURRENCES) {
-            let columns = catalog.table(name).await?.ok_or_else(|| {
-                StepError::Internal(format!(
-                    "table {name}: not in the catalogue, though run {} has it",
-                    manifest.run_id
-                ))
+            let columns = there.remove(name).map(|table| table.columns).ok_or_else(|| {
+                StepError::invalid(
+                    "database",
+                    format_args!(
+                        "run {} has a table {name}, which the database does not have: name the database of the \
+                         workflow, or do the run again with `force`",
+                        manifest.run_id
+                    ),
+                )
             })?;
-            let spec = LatestSpec {
+            specs.push(LatestSpec {
                 name: format!("{name}_latest"),
                 description: format!("{name} of the run that was published last"),
                 location: self.store.uri_of(&table.prefix),
-                columns: columns.columns,
+                columns,
                 run_id: manifest.run_id.clone(),
-            };
+            });
+        }
+        let mut shown = Vec::new();
+        for spec in specs {
             catalog.show_run(&spec).await?;
             shown.push(spec.name);
         }
-        for table in catalog.tables().await? {
+        for table in there.into_values() {
             if table.parameters.contains_key(SHOWS_RUN) && !shown.contains(&table.name) {
                 catalog.delete_table(&table.name).await?;
             }

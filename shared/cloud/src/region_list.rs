@@ -1,6 +1,6 @@
 //! The species of one region in a finished run: with their counts, status, first and last year.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch, StringArray};
@@ -10,11 +10,13 @@ use arrow::compute::{
 use arrow::datatypes::{Int32Type, Int64Type};
 use arrow::error::ArrowError;
 use bisonflow_contract::{RunId, StepError};
+use bisonflow_region::outlines;
 use serde::Serialize;
 
 use crate::columns::column;
 use crate::finished_run::{FinishedRun, Where};
 use crate::names::{folded, named, nearest};
+use crate::reference;
 
 /// What the names of the tables end with that list the species of regions.
 const SPECIES_LIST: &str = "_x_species_list";
@@ -22,6 +24,8 @@ const SPECIES_LIST: &str = "_x_species_list";
 const SPECIES_KEY: &str = "specieskey";
 /// How many regions of one name are told.
 const TOLD_REGIONS: usize = 8;
+/// The longest file of a layer that is read for the names of its regions, in bytes.
+const MOST_READ_BYTES: u64 = 64 * 1024 * 1024;
 
 /// What is asked of a run.
 #[derive(Clone, Debug)]
@@ -163,57 +167,116 @@ impl RegionList {
     }
 }
 
-/// A region of a summary that bears the name that was asked for.
-struct Found {
+/// A region of a summary: what describes it, its key first.
+#[derive(Clone, Debug)]
+struct Region {
     summary: String,
     by: Vec<(String, Option<String>)>,
 }
 
+/// Regions by the name that is asked for.
+struct Search {
+    asked: String,
+    by_key: Vec<Region>,
+    by_label: Vec<Region>,
+    /// What those that are not called so are called.
+    names: BTreeSet<String>,
+    /// Of each summary the first of them.
+    examples: BTreeMap<String, String>,
+}
+
+impl Search {
+    fn new(asked: &str) -> Search {
+        Search {
+            asked: folded(asked),
+            by_key: Vec::new(),
+            by_label: Vec::new(),
+            names: BTreeSet::new(),
+            examples: BTreeMap::new(),
+        }
+    }
+
+    /// Looks at a region; one without a key is outside the layer.
+    fn look(&mut self, region: Region) {
+        let Some(key) = &region.by[0].1 else { return };
+        let is_asked = |text: &String| folded(text) == self.asked;
+        let labels = region.by[1..].iter().filter_map(|(_, label)| label.as_ref());
+        if is_asked(key) {
+            self.by_key.push(region);
+        } else if labels.clone().any(is_asked) {
+            self.by_label.push(region);
+        } else {
+            self.examples.entry(region.summary.clone()).or_insert_with(|| described(&region));
+            self.names.extend(labels.chain([key]).cloned());
+        }
+    }
+
+    /// The regions that are called so: a key goes before a label.
+    fn found(&mut self) -> Vec<Region> {
+        let by_label = std::mem::take(&mut self.by_label);
+        if self.by_key.is_empty() { by_label } else { std::mem::take(&mut self.by_key) }
+    }
+
+    /// What is like it, or what regions are called.
+    fn advice(&self, asked: &str) -> String {
+        let examples: Vec<&str> = self.examples.values().map(String::as_str).collect();
+        if examples.is_empty() {
+            return "it has no regions".to_owned();
+        }
+        let alike = nearest(asked, self.names.iter().map(String::as_str));
+        format!("{}. Regions are called such as {}", named("regions", &alike), examples.join("; "))
+    }
+}
+
 /// Lists the species of a region.
 ///
-/// A region is asked for by its key or, if no key of any summary is called so, by one of its labels.
+/// A region is asked for by its key or, if no key of any summary is called so, by one of its labels. One of the layers in
+/// which no record of the run lies has an empty list.
 ///
 /// # Errors
-/// [`StepError::InvalidInput`] if no region with records is called so, with the names that are most like it; if
-/// several are; or if the run has no such summary. Else as [`FinishedRun::rows`].
+/// [`StepError::InvalidInput`] if no region is called so, with the names that are most like it; if several are; or if
+/// the run has no such summary. Else as [`FinishedRun::rows`].
 pub async fn list_region(run: &FinishedRun, query: &RegionQuery) -> Result<RegionList, StepError> {
     let summaries = summaries(run, query.summary.as_deref())?;
-    let asked = folded(&query.region);
-    let (mut by_key, mut by_label): (Vec<Found>, Vec<Found>) = Default::default();
-    let mut names: Vec<String> = Vec::new();
+    let mut search = Search::new(&query.region);
     for summary in &summaries {
         for rows in run.rows(&format!("{summary}_counts"), None).await? {
             let columns = region_columns(&rows, "occ_count")?;
             for row in 0..rows.num_rows() {
                 let value = |column: &StringArray| column.is_valid(row).then(|| column.value(row).to_owned());
-                let by: Vec<(String, Option<String>)> =
-                    columns.iter().map(|(name, column)| (name.clone(), value(column))).collect();
-                let Some(key) = &by[0].1 else { continue }; // outside the layer
-                let is_asked = |text: &String| folded(text) == asked;
-                let labels = by[1..].iter().filter_map(|(_, label)| label.as_ref());
-                if is_asked(key) {
-                    by_key.push(Found { summary: summary.clone(), by });
-                } else if labels.clone().any(is_asked) {
-                    by_label.push(Found { summary: summary.clone(), by });
-                } else {
-                    names.extend(labels.chain([key]).cloned());
-                }
+                let by = columns.iter().map(|(name, column)| (name.clone(), value(column))).collect();
+                search.look(Region { summary: summary.clone(), by });
             }
         }
     }
-    let mut found = if by_key.is_empty() { by_label } else { by_key };
+    let mut found = search.found();
+    let mut unread = None;
+    if found.is_empty() {
+        // No record lies there, or there is no such region: the layers tell.
+        match regions_of_layers(run, &summaries).await {
+            Ok(regions) => regions.into_iter().for_each(|region| search.look(region)),
+            Err(error) => unread = Some(error.to_string()),
+        }
+        found = search.found();
+    }
     if found.len() > 1 {
         return Err(several(&query.region, &found));
     }
-    let Some(Found { summary, by }) = found.pop() else {
+    let Some(Region { summary, by }) = found.pop() else {
+        let what = match unread {
+            None => "no region of its layers is called so".to_owned(),
+            Some(why) => {
+                format!("no record lies in one called so, and whether there is one was not seen: {why}")
+            }
+        };
         return Err(StepError::invalid(
             "region",
             format_args!(
-                "run {} has no records in a region called {:?} ({}): none lie there, or no region is called so; {}",
-                run.manifest().run_id,
+                "found {:?} for run {} ({}): {what}; {}",
                 query.region,
+                run.manifest().run_id,
                 summaries.join(", "),
-                named("regions", &nearest(&query.region, names.iter().map(String::as_str)))
+                search.advice(&query.region)
             ),
         ));
     };
@@ -223,6 +286,41 @@ pub async fn list_region(run: &FinishedRun, query: &RegionQuery) -> Result<Regio
     let rows = rows_of(&batches, query.status)
         .map_err(|error| StepError::Internal(format!("{summary}{SPECIES_LIST}: {error}")))?;
     Ok(RegionList { run_id: run.manifest().run_id.clone(), summary, region: by, rows })
+}
+
+/// The regions of the layers that summaries go by, with or without records, as the reference data of the run has them.
+///
+/// # Errors
+/// [`StepError::InvalidInput`] if a layer's file is too long to be read for this; else as [`reference::read`].
+async fn regions_of_layers(run: &FinishedRun, summaries: &[String]) -> Result<Vec<Region>, StepError> {
+    let store = run.run().store();
+    let plan = run.run().plan().await?;
+    let config = reference::layers_config(store, &plan).await?;
+    let mut found = Vec::new();
+    for summary in config.summaries.iter().filter(|summary| summaries.contains(&summary.name)) {
+        let layer = summary
+            .by
+            .first()
+            .and_then(|key| config.layers.iter().find(|layer| layer.fields.contains_key(key)));
+        let pin = layer.and_then(|layer| Some((layer, plan.reference.layer_sources.get(&layer.source)?)));
+        let Some((layer, pin)) = pin else { continue };
+        if pin.bytes > MOST_READ_BYTES {
+            return Err(StepError::invalid(
+                format_args!("layer {}", layer.name),
+                format_args!("{} has {} bytes, read are up to {MOST_READ_BYTES}", pin.uri, pin.bytes),
+            ));
+        }
+        let file = reference::read(store, pin).await?.to_vec();
+        let mut keys = BTreeSet::new();
+        for outline in outlines(layer, file)? {
+            let text = |column: &String| outline.fields.get(layer.fields.get_index_of(column)?)?.clone();
+            let by: Vec<_> = summary.by.iter().map(|column| (column.clone(), text(column))).collect();
+            if keys.insert(by[0].1.clone()) {
+                found.push(Region { summary: summary.name.clone(), by });
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// The summaries to look in.
@@ -243,15 +341,16 @@ fn summaries(run: &FinishedRun, asked: Option<&str>) -> Result<Vec<String>, Step
     }
 }
 
-fn several(asked: &str, found: &[Found]) -> StepError {
-    let one = |found: &Found| {
-        let text = |value: &Option<String>| value.clone().unwrap_or_default();
-        let labels: Vec<String> = found.by[1..].iter().map(|(_, label)| text(label)).collect();
-        let labels = if labels.is_empty() { String::new() } else { format!(" ({})", labels.join(", ")) };
-        format!("{} {}{labels}", found.summary, text(&found.by[0].1))
-    };
+/// `county 20045 (KS Douglas County, KS, Douglas County)`
+fn described(region: &Region) -> String {
+    let labels: Vec<&str> = region.by[1..].iter().filter_map(|(_, label)| label.as_deref()).collect();
+    let labels = if labels.is_empty() { String::new() } else { format!(" ({})", labels.join(", ")) };
+    format!("{} {}{labels}", region.summary, region.by[0].1.as_deref().unwrap_or_default())
+}
+
+fn several(asked: &str, found: &[Region]) -> StepError {
     let more = found.len().saturating_sub(TOLD_REGIONS);
-    let told: Vec<String> = found.iter().take(TOLD_REGIONS).map(one).collect();
+    let told: Vec<String> = found.iter().take(TOLD_REGIONS).map(described).collect();
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     StepError::invalid(
         "region",
@@ -281,7 +380,7 @@ fn region_columns<'a>(
 /// The rows of this status, sorted by name, key and status.
 fn rows_of(batches: &[RecordBatch], status: Option<Status>) -> Result<RecordBatch, ArrowError> {
     let Some(first) = batches.first() else {
-        return Err(ArrowError::InvalidArgumentError("it has no rows of the region".into()));
+        return Err(ArrowError::InvalidArgumentError("it has no file".into()));
     };
     let mut rows = concat_batches(&first.schema(), batches)?;
     let lacks = |name: &str| ArrowError::SchemaError(format!("it has no column {name}"));

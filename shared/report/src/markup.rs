@@ -33,15 +33,23 @@ pub(crate) fn escape(text: &str) -> String {
             '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
             '\'' => escaped.push_str("&#39;"),
-            // What HTML does not allow, and what would turn the direction of what follows.
-            '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{7f}'..='\u{9f}' => {
-                escaped.push('\u{fffd}')
-            }
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => escaped.push('\u{fffd}'),
             c => escaped.push(c),
         }
     }
     escaped
+}
+
+/// A page without what HTML does not allow, and without what would turn the direction of what follows: each such
+/// character is shown as `\u{fffd}`, wherever it came from.
+pub(crate) fn readable(mut page: String) -> String {
+    let is_unreadable = |c: char| {
+        matches!(c, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{7f}'..='\u{9f}')
+            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if page.contains(is_unreadable) {
+        page = page.replace(is_unreadable, "\u{fffd}");
+    }
+    page
 }
 
 /// A count with commas between thousands: `1,234,567`. Templates give a number or a reference to it.
@@ -98,8 +106,9 @@ mod tests {
             escape("<img src=x onerror='alert(1)'> & \"q\""),
             "&lt;img src=x onerror=&#39;alert(1)&#39;&gt; &amp; &quot;q&quot;"
         );
-        assert_eq!(escape("a\u{0}b\u{202e}c\u{9b}"), "a\u{fffd}b\u{fffd}c\u{fffd}");
-        assert_eq!(escape("Mayagüez\t×"), "Mayagüez\t×");
+        let readable = |text: &str| readable(text.to_owned());
+        assert_eq!(readable("a\u{0}b\u{202e}c\u{9b}"), "a\u{fffd}b\u{fffd}c\u{fffd}");
+        assert_eq!(readable("Mayagüez\t×\r\n"), "Mayagüez\t×\r\n");
     }
 
     #[test]

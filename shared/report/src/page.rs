@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::data::{DatasetLicences, NewSpeciesRow, RegionRow, Report, SpeciesRow, Summary};
 use crate::flow;
 use crate::map::{Drawn, draw};
-use crate::markup::{Markup, count, escape, figure, percentage, statistic};
+use crate::markup::{Markup, count, escape, figure, percentage, readable, statistic};
 use crate::scale::{FEW_RECORDS, Measure};
 
 /// The page's only style and script.
@@ -49,7 +49,7 @@ impl Report {
             summaries,
             few_records: FEW_RECORDS,
         };
-        page.render().expect("a template without fallible parts renders")
+        readable(page.render().expect("a template without fallible parts renders"))
     }
 
     /// The filters: name, what passes, records held back.

@@ -137,6 +137,19 @@ fn the_same_report_is_the_same_page_without_anything_from_outside_as_markup() {
 }
 
 #[test]
+fn no_name_turns_what_stands_after_it() {
+    let turning = "Poa \u{202e}annua\u{2066}";
+    let mut report = report();
+    report.summaries[0].new_species[0].species = Some(turning.into());
+    report.top_species.as_mut().unwrap().rows[0].species = Some(turning.into());
+    report.summaries[0].regions[0].by[1] = Some(turning.into());
+    report.notes = vec![turning.into()];
+    let page = report.page();
+    assert!(!page.contains(['\u{202e}', '\u{2066}']));
+    assert_eq!(page.matches("Poa \u{fffd}annua\u{fffd}").count(), 4);
+}
+
+#[test]
 fn a_region_is_drawn_by_what_is_known_of_it() {
     let page = report().page();
     // Most records first: the other region is row 0.
@@ -176,7 +189,9 @@ fn what_cannot_be_drawn_says_why() {
     );
     report.summaries[0].map = Map::Of { shapes: vec![shape(None, "", 0.0)], overlapping: true };
     assert!(report.page().contains("has no region with a key to count by"));
-    report.summaries.clear();
+    assert!(!report.page().contains("Not shown: no summary"));
     report.states = None;
+    assert!(report.page().contains("Not shown: no summary"), "of the status by state");
+    report.summaries.clear();
     assert!(report.page().contains("layers.toml has no summaries"));
 }

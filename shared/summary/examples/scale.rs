@@ -1,5 +1,6 @@
 //! Time and memory at the size of a large run: partial counts merged, their tables laid out, the matrix made and
-//! its statistics computed.
+//! its statistics computed; then the earliest records merged and compared with what was seen before, with a peak of
+//! their own.
 //!
 //!     cargo run --release -p bisonflow-summary --example scale [-- SITES SPECIES SUBSETS]
 //!
@@ -12,8 +13,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use arrow::array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray};
+use bisonflow_summary::new_in_run::SeenPairs;
 use bisonflow_summary::statistics::{MatrixBuilder, matrix_market, tables};
-use bisonflow_summary::{Merger, SummaryError, SummarySpec, SummaryTable, check_tables, to_parquet};
+use bisonflow_summary::{
+    EarliestDated, Evidence, Merger, Names, Statuses, SummaryError, SummarySpec, SummaryTable,
+    check_earliest, check_tables, to_parquet,
+};
 use bytes::Bytes;
 
 fn main() -> Result<(), SummaryError> {
@@ -25,7 +30,8 @@ fn main() -> Result<(), SummaryError> {
         by: ["county_geoid", "state_county", "census_state", "census_county"].map(String::from).into(),
     };
     let mut clock = Clock(Instant::now(), on_core());
-    let partials = partials(&spec, sites, species, subsets)?;
+    let rows = presences(sites, species, subsets);
+    let partials = rows.iter().map(|rows| partial(&spec, rows)).collect::<Result<Vec<Bytes>, _>>()?;
     let bytes: usize = partials.iter().map(Bytes::len).sum();
     clock.tick(&format!("made {subsets} partial counts of {} MB", bytes / 1_000_000));
 
@@ -40,10 +46,11 @@ fn main() -> Result<(), SummaryError> {
     for table in merged.tables() {
         write(&table, &mut clock)?;
     }
-    let mut builder = MatrixBuilder::new(spec, NonZeroU64::MIN);
+    let mut builder = MatrixBuilder::new(spec.clone(), NonZeroU64::MIN);
     for rows in merged.species_list().batches() {
         builder.add(&rows?)?;
     }
+    let (names, statuses) = (merged.names(), merged.statuses());
     drop(merged);
     drop(merger);
     let matrix = builder.finish();
@@ -63,7 +70,77 @@ fn main() -> Result<(), SummaryError> {
         let bytes: usize = matrix_market::pieces(&matrix, entries).map(|piece| piece.len()).sum();
         clock.tick(&format!("{}.mtx, {bytes} bytes", entries.as_str()));
     }
-    Ok(())
+    drop(matrix);
+    earliest(&spec, &rows, &names, &statuses, &mut clock)
+}
+
+/// The earliest records: their partial tables merged, their table laid out, and all of them compared with what was seen
+/// before, which is every other one of them.
+fn earliest(
+    spec: &SummarySpec,
+    presences: &[Vec<(u64, u64)>],
+    names: &Names,
+    statuses: &Statuses,
+    clock: &mut Clock,
+) -> Result<(), SummaryError> {
+    forget_peak();
+    let mut all = EarliestDated::new(spec);
+    for rows in presences {
+        let mut worker = EarliestDated::new(spec);
+        for &(site, species) in rows {
+            let (gbifid, date) = (
+                (1_000_000_000 + site * 150_000 + species).to_string(),
+                format!("19{:02}-05-{:02}T10:00:00", (site + species) % 100, 1 + species % 28),
+            );
+            let evidence = Evidence {
+                gbifid: Some(&gbifid),
+                eventdate: Some(&date),
+                decimallatitude: Some(38.9),
+                decimallongitude: Some(-95.2),
+                uncertainty_m: Some(30.0),
+                datasetkey: Some("50c9509d-22c7-4a22-a47d-8c48425ef4a7"),
+                basisofrecord: Some("HUMAN_OBSERVATION"),
+                issue: Some("COORDINATE_ROUNDED"),
+                ..Evidence::default()
+            };
+            let codes = (worker.code(&site_key(site)), worker.code(&species_key(species)));
+            worker.add(codes.0, codes.1, evidence.order(2026), &evidence);
+        }
+        all.add_partial(worker.to_parquet()?)?;
+    }
+    clock.tick(&format!("{} earliest records merged", all.len()));
+    check_earliest(&spec.name, statuses, &all)?;
+    let rows = all.rows(names);
+    write(&rows.table(), clock)?;
+    let mut pairs = SeenPairs::new(&rows)?;
+    let mut before: Vec<(u64, u64)> = presences.iter().flatten().copied().collect();
+    before.sort_unstable(); // as their keys sort
+    let every_other = || before.iter().step_by(2);
+    let sites: StringArray = every_other().map(|&(site, _)| Some(site_key(site))).collect();
+    let species: StringArray = every_other().map(|&(_, species)| Some(species_key(species))).collect();
+    let seen = RecordBatch::try_from_iter([
+        (spec.by[0].as_str(), Arc::new(sites) as ArrayRef),
+        ("specieskey", Arc::new(species)),
+    ])?;
+    for start in (0..seen.num_rows()).step_by(65_536) {
+        pairs.add(&seen.slice(start, 65_536.min(seen.num_rows() - start)))?;
+    }
+    let (new, bytes) = pairs.finish()?;
+    clock.tick(&format!("compared with what was seen; all that is seen: Parquet {} bytes", bytes.len()));
+    write(&new.rows(&rows, statuses, 2026).table(), clock)
+}
+
+/// Lets the peak begin anew (Linux).
+fn forget_peak() {
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+}
+
+fn site_key(site: u64) -> String {
+    format!("{site:05}")
+}
+
+fn species_key(species: u64) -> String {
+    (1_000_000 + species * 7).to_string()
 }
 
 fn write(table: &SummaryTable<'_>, clock: &mut Clock) -> Result<(), SummaryError> {
@@ -95,8 +172,8 @@ fn on_core() -> f64 {
     schedule.split(' ').next().and_then(|nanoseconds| nanoseconds.parse::<f64>().ok()).unwrap_or(0.0) / 1e9
 }
 
-/// Row by row: site, species, subset.
-fn partials(spec: &SummarySpec, sites: u64, species: u64, subsets: u64) -> Result<Vec<Bytes>, SummaryError> {
+/// Of each subset its presences: site and species, sorted.
+fn presences(sites: u64, species: u64, subsets: u64) -> Vec<Vec<(u64, u64)>> {
     let mut random = 1_u64;
     let mut next = |below: u64| {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -113,12 +190,8 @@ fn partials(spec: &SummarySpec, sites: u64, species: u64, subsets: u64) -> Resul
             }
         }
     }
-    rows.into_iter()
-        .map(|mut rows| {
-            rows.sort_unstable();
-            partial(spec, &rows)
-        })
-        .collect()
+    rows.iter_mut().for_each(|rows| rows.sort_unstable());
+    rows
 }
 
 fn partial(spec: &SummarySpec, rows: &[(u64, u64)]) -> Result<Bytes, SummaryError> {
@@ -132,16 +205,15 @@ fn partial(spec: &SummarySpec, rows: &[(u64, u64)]) -> Result<Bytes, SummaryErro
         Arc::new(rows.iter().map(|_| Some(i32::from(year))).collect::<Int32Array>())
     };
     let name = |species: u64| format!("Genus{} epithet{species}", species / 40);
-    let key = |species: u64| (1_000_000 + species * 7).to_string();
     let batch = RecordBatch::try_from_iter_with_nullable([
-        (spec.by[0].as_str(), text(&|site, _| format!("{site:05}")), true),
+        (spec.by[0].as_str(), text(&|site, _| site_key(site)), true),
         (spec.by[1].as_str(), text(&|site, _| format!("KS Number {site} County")), true),
         (spec.by[2].as_str(), text(&|_, _| "KS".into()), true),
         (spec.by[3].as_str(), text(&|site, _| format!("Number {site} County")), true),
         ("riis_assessment", text(&|_, _| "not_listed".into()), true),
-        ("taxonkey", text(&|_, species| key(species)), true),
+        ("taxonkey", text(&|_, species| species_key(species)), true),
         ("scientificname", text(&|_, species| format!("{} (L.) Author", name(species))), true),
-        ("specieskey", text(&|_, species| key(species)), true),
+        ("specieskey", text(&|_, species| species_key(species)), true),
         ("species", text(&|_, species| name(species)), true),
         ("occ_count", counts(&|site, species| 1 + ((site * species) % 97) as i64), false),
         ("record_count", counts(&|site, species| 1 + ((site * species) % 97) as i64), false),

@@ -9,6 +9,7 @@ use aws_sdk_glue::operation::delete_partition::DeletePartitionError;
 use aws_sdk_glue::operation::delete_table::DeleteTableError;
 use aws_sdk_glue::operation::get_partition::GetPartitionError;
 use aws_sdk_glue::operation::get_table::GetTableError;
+use aws_sdk_glue::operation::get_tables::GetTablesError;
 use aws_sdk_glue::operation::start_crawler::StartCrawlerError;
 use aws_sdk_glue::operation::update_table::UpdateTableError;
 use aws_sdk_glue::types::builders::TableInputBuilder;
@@ -298,7 +299,16 @@ impl Catalog for GlueCatalog {
         let mut pages = self.client.get_tables().database_name(&self.database).into_paginator().send();
         let mut found = Vec::new();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| failed("glue:GetTables", &error))?;
+            let page = page.map_err(|error| match error.as_service_error() {
+                Some(GetTablesError::EntityNotFoundException(_)) => StepError::invalid(
+                    "database",
+                    format_args!(
+                        "found {}, which is no Glue database of this account and region",
+                        self.database
+                    ),
+                ),
+                _ => failed("glue:GetTables", &error),
+            })?;
             found.extend(page.table_list().iter().map(to_catalog_table));
         }
         found.sort_by(|a, b| a.name.cmp(&b.name));

@@ -108,6 +108,9 @@ impl Store {
     /// [`StepError::InvalidInput`] if it cannot be made or is no folder.
     pub fn folder(folder: &FsPath) -> Result<Store, StepError> {
         let wrong = |error: &dyn std::fmt::Display| StepError::invalid(folder.display(), error);
+        if folder.is_file() {
+            return Err(wrong(&"it is a file, not a folder"));
+        }
         std::fs::create_dir_all(folder).map_err(|error| wrong(&error))?;
         let folder = folder.canonicalize().map_err(|error| wrong(&error))?;
         let objects = LocalFileSystem::new_with_prefix(&folder).map_err(|error| wrong(&error))?;
@@ -150,7 +153,11 @@ impl Store {
     /// [`StepError::InvalidInput`] if there is no such folder; else as [`Store::open`].
     pub fn open_existing(root: &str) -> Result<Store, StepError> {
         if !root.starts_with("s3://") && !FsPath::new(root).is_dir() {
-            return Err(StepError::invalid("root", format_args!("found {root}, which is no folder")));
+            let what = if FsPath::new(root).exists() { "a file" } else { "not there" };
+            return Err(StepError::invalid(
+                "root",
+                format_args!("found {root}, which is {what}; expected a folder or s3://BUCKET"),
+            ));
         }
         Store::open(root)
     }
@@ -531,6 +538,22 @@ mod tests {
         assert_eq!(store.beginning("reference/b", None, 3).await.unwrap().unwrap(), "sho");
         assert_eq!(store.beginning("reference/b", None, 300).await.unwrap().unwrap(), "short");
         assert_eq!(store.beginning("reference/c", None, 3).await.unwrap(), None);
+    }
+
+    #[test]
+    fn a_file_is_no_root() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("results.zip");
+        std::fs::write(&file, "").unwrap();
+        let told = |store: Result<Store, StepError>| {
+            let error = store.unwrap_err();
+            assert_eq!(error.exit_code(), 64, "{error}");
+            error.to_string()
+        };
+        let root = file.to_str().unwrap();
+        assert!(told(Store::open(root)).contains("it is a file, not a folder"));
+        assert!(told(Store::open_existing(root)).contains("which is a file; expected a folder"));
+        assert!(told(Store::open_existing("absent")).contains("which is not there"));
     }
 
     #[test]

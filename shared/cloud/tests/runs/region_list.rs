@@ -73,10 +73,13 @@ async fn a_region_is_found_by_its_key_and_by_its_label() {
 async fn what_is_not_there_is_named_with_what_is_like_it() {
     let store = finished().await;
     for (region, summary, named) in [
-        ("Sqare 1", None, "most like it: Square 1"),
-        ("Square 2", None, "most like it: Square 1"), // it has no records
-        ("sqare", None, "most like it: Square 1"),
-        ("Atlantis", None, "none lie there, or no region is called so; none of the regions is like it"),
+        ("Sqare 1", None, "most like it: Square 1, Square 2"),
+        (
+            "sqare",
+            None,
+            "no region of its layers is called so; of the regions, most like it: Square 1, Square 2. Regions",
+        ),
+        ("Atlantis", None, "none of the regions is like it. Regions are called such as square 1 (Square 1)"),
         ("1", Some("county"), "it has square"),
     ] {
         let error = list(&store, query(region, summary, None)).await.unwrap_err();
@@ -88,6 +91,9 @@ async fn what_is_not_there_is_named_with_what_is_like_it() {
     assert!(error.to_string().contains(&format!("of the runs there, most like it: {RUN}")), "{error}");
     let error = open("gbif-0000001").await;
     assert!(error.to_string().contains(&format!("there are: {RUN}")), "{error}");
+    store.put("runs/latest.json", "{").await.unwrap();
+    let error = open("upload-a-zip-0123abce").await;
+    assert!(error.to_string().contains(&format!("most like it: {RUN}")), "{error}");
     let counts = format!("summaries/square_counts/run={RUN}/square_counts.parquet");
     let kept = store.get(&counts).await.unwrap().unwrap();
     store.delete([counts.clone()]).await.unwrap();
@@ -119,4 +125,22 @@ async fn a_name_of_several_regions_is_refused_with_their_keys() {
     assert!(error.contains("2 regions are called") && error.contains("square 2 (Douglas)"), "{error}");
     // A key goes before a label.
     assert_eq!(list(&store, query("1", None, None)).await.unwrap().region[0].1.as_deref(), Some("1"));
+}
+
+#[tokio::test]
+async fn a_region_without_records_has_an_empty_list() {
+    let store = finished().await;
+    for region in ["2", "square 2"] {
+        let found = list(&store, query(region, None, None)).await.unwrap();
+        let by = [("square_id", "2"), ("square_name", "Square 2")];
+        assert_eq!(found.region, by.map(|(name, text)| (name.to_owned(), Some(text.to_owned()))));
+        assert!(found.species().unwrap().is_empty());
+        assert_eq!(found.rows.schema().field(0).name(), "square_id");
+    }
+    // Without the layer's file it cannot be known.
+    store.delete(["reference/squares.geojson".to_owned()]).await.unwrap();
+    let error = list(&store, query("Square 2", None, None)).await.unwrap_err();
+    assert!(error.to_string().contains("whether there is one was not seen"), "{error}");
+    assert!(error.to_string().contains("most like it: Square 1"), "{error}");
+    assert_eq!(list(&store, query("Square 1", None, None)).await.unwrap().rows.num_rows(), 1);
 }
