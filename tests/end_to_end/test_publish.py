@@ -157,6 +157,21 @@ def test_another_database_is_asked_for_by_name(guarded: Stack, first: str, secon
             assert told.returncode == 64 and word in told.stderr, told
 
 
+def test_a_run_with_a_cut_file_is_not_published(guarded: Stack, first: str, second: str, worker: Path) -> None:
+    done(guarded, worker, "rollback", first)
+    key = guarded.document(second, "manifest.json")["tables"]["annotated"]["files"][0]["key"]
+    whole = guarded.get(key)
+    assert whole
+    guarded.put(key, whole[:-100])
+    try:
+        told = command(guarded, worker, "publish", second)
+        words = (f"s3://{guarded.bucket}/{key}", f"found {len(whole) - 100} bytes, expected {len(whole)} bytes")
+        assert told.returncode == 65 and all(word in told.stderr for word in words), told
+        shows(guarded, first)
+    finally:
+        guarded.put(key, whole)
+
+
 def test_a_flip_killed_half_way_is_finished_or_undone(guarded: Stack, first: str, second: str, worker: Path) -> None:
     done(guarded, worker, "rollback", first)
     tables = sorted(name for name in guarded.tables() if name.endswith("_latest"))

@@ -4,6 +4,7 @@ use bisonflow_cloud::region_list::{
     ListedSpecies, RegionList, RegionQuery, Status, list_region, region_object,
 };
 use bisonflow_cloud::{FinishedRun, Store};
+use bisonflow_contract::text::printable;
 use bisonflow_contract::{RunId, StepError};
 use bisonflow_summary::to_csv;
 use serde_json::json;
@@ -94,13 +95,4 @@ fn table(list: &RegionList, species: &[ListedSpecies], status: Option<Status>) -
         lines.push(cells.collect::<Vec<_>>().join("  ").trim_end().to_owned());
     }
     lines.join("\n")
-}
-
-/// A text without what a terminal would obey, and what would turn the direction of what follows.
-fn printable(text: &str) -> String {
-    let is_obeyed = |c: char| {
-        let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        c.is_control() || turns
-    };
-    text.replace(is_obeyed, "\u{fffd}")
 }

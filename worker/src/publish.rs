@@ -47,7 +47,7 @@ impl Place {
         let mut lines = self.lines(&format!("published {run_id}"), &flipped);
         if handle.block_on(self.store.head(&RunLayout::new(run_id).approval()))?.is_some() {
             lines.push(format!(
-                "waiting   an execution waits for the answer still: `bisonflow approve {run_id} --root {}` ends it",
+                "waiting   an execution waits for the answer still, unless it was stopped: `bisonflow approve {run_id} --root {}` ends it",
                 self.store.uri()
             ));
         }

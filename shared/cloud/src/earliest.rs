@@ -2,6 +2,7 @@
 
 use bisonflow_contract::document::NewInRun;
 use bisonflow_contract::layout::RunLayout;
+use bisonflow_contract::text::brief;
 use bisonflow_contract::{RunId, StepError};
 use bisonflow_summary::new_in_run::{NewPairs, NewRows, NewSpecies, SeenPairs};
 use bisonflow_summary::{EarliestDated, Names, Statuses, SummarySpec, check_earliest};
@@ -94,10 +95,10 @@ fn line(new: &NewRows<'_>, found: &NewSpecies<'_>) -> String {
     let evidence = &found.evidence;
     format!(
         "{} in {} ({}): {}, gbifid {}",
-        species.unwrap_or(found.specieskey),
-        region.unwrap_or(found.region),
+        brief(species.unwrap_or(found.specieskey)),
+        brief(region.unwrap_or(found.region)),
         found.riis_assessment,
-        evidence.eventdate.map_or_else(|| evidence.year.unwrap_or_default().to_string(), str::to_owned),
-        evidence.gbifid.unwrap_or("unknown")
+        evidence.eventdate.map_or_else(|| evidence.year.unwrap_or_default().to_string(), brief),
+        brief(evidence.gbifid.unwrap_or("unknown"))
     )
 }

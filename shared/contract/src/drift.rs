@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::RunId;
+use crate::text::brief;
 
 /// A region or status with fewer records than this in the run before decides nothing: it is only listed.
 pub const FEW_RECORDS: u64 = 1_000;
@@ -124,7 +125,7 @@ impl DriftRow {
             Measure::Records => "records",
             Measure::Species => "species",
         };
-        let name = self.label.as_ref().or(self.key.as_ref());
+        let name = self.label.as_ref().or(self.key.as_ref()).map(|name| brief(name));
         match (self.of.as_str(), name) {
             ("all", _) => format!("all {measure}"),
             (of, Some(name)) => format!("{measure} of {of} {name}"),
@@ -178,7 +179,7 @@ impl Drift {
         let mut text =
             format!("{word}: compared with run {baseline}, {}.", rows.collect::<Vec<_>>().join("; "));
         let datasets = self.datasets.iter().take(MOST_TOLD).map(|dataset| {
-            let key = dataset.datasetkey.as_deref().unwrap_or("none");
+            let key = brief(dataset.datasetkey.as_deref().unwrap_or("none"));
             format!("{key} {} → {}", dataset.old, dataset.new)
         });
         let datasets: Vec<String> = datasets.collect();

@@ -21,6 +21,7 @@ pub mod resolve_riis;
 pub mod start_crawler;
 pub mod submit_batch_job;
 pub mod summarize_run;
+pub mod text;
 
 use serde::{Deserialize, Serialize};
 

@@ -4,6 +4,8 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::fmt::Write;
 
+use bisonflow_contract::text::turns;
+
 /// HTML or SVG in which every text from outside is escaped already.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Markup(String);
@@ -42,10 +44,7 @@ pub(crate) fn escape(text: &str) -> String {
 /// A page without what HTML does not allow, and without what would turn the direction of what follows: each such
 /// character is shown as `\u{fffd}`, wherever it came from.
 pub(crate) fn readable(mut page: String) -> String {
-    let is_unreadable = |c: char| {
-        matches!(c, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{7f}'..='\u{9f}')
-            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
+    let is_unreadable = |c: char| (c.is_control() && !matches!(c, '\t' | '\n' | '\r')) || turns(c);
     if page.contains(is_unreadable) {
         page = page.replace(is_unreadable, "\u{fffd}");
     }

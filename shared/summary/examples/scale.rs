@@ -2,9 +2,10 @@
 //! its statistics computed; then the earliest records merged and compared with what was seen before, with a peak of
 //! their own.
 //!
-//!     cargo run --release -p bisonflow-summary --example scale [-- SITES SPECIES SUBSETS]
+//!     cargo run --release -p bisonflow-summary --example scale [-- SITES SPECIES SUBSETS REPEATS]
 //!
-//! Without arguments: 3,200 sites and 150,000 species with 10 million presences, each a row of one of 100 subsets.
+//! Without arguments: 3,200 sites and 150,000 species with 10 million presences, each a row of one of 100 subsets, or
+//! of REPEATS of them, as in a run of many records.
 //! Few species are nearly everywhere, most are rare: the r-th has about SITES / (1 + r/(SPECIES/268)) sites.
 #![allow(clippy::print_stdout, reason = "a program that prints what it measured")]
 
@@ -23,14 +24,14 @@ use bytes::Bytes;
 
 fn main() -> Result<(), SummaryError> {
     let mut sizes = std::env::args().skip(1).filter_map(|size| size.parse::<u64>().ok());
-    let (sites, species, subsets) =
-        (sizes.next().unwrap_or(3_200), sizes.next().unwrap_or(150_000), sizes.next().unwrap_or(100));
+    let mut size = |default| sizes.next().unwrap_or(default);
+    let (sites, species, subsets, repeats) = (size(3_200), size(150_000), size(100), size(1));
     let spec = SummarySpec {
         name: "county".into(),
         by: ["county_geoid", "state_county", "census_state", "census_county"].map(String::from).into(),
     };
     let mut clock = Clock(Instant::now(), on_core());
-    let rows = presences(sites, species, subsets);
+    let rows = presences(sites, species, subsets, repeats);
     let partials = rows.iter().map(|rows| partial(&spec, rows)).collect::<Result<Vec<Bytes>, _>>()?;
     let bytes: usize = partials.iter().map(Bytes::len).sum();
     clock.tick(&format!("made {subsets} partial counts of {} MB", bytes / 1_000_000));
@@ -84,7 +85,7 @@ fn earliest(
     clock: &mut Clock,
 ) -> Result<(), SummaryError> {
     forget_peak();
-    let mut all = EarliestDated::new(spec);
+    let (mut all, mut adding) = (EarliestDated::new(spec), 0.0);
     for rows in presences {
         let mut worker = EarliestDated::new(spec);
         for &(site, species) in rows {
@@ -106,15 +107,19 @@ fn earliest(
             let codes = (worker.code(&site_key(site)), worker.code(&species_key(species)));
             worker.add(codes.0, codes.1, evidence.order(2026), &evidence);
         }
-        all.add_partial(worker.to_parquet()?)?;
+        let partial = worker.to_parquet()?;
+        let before = on_core();
+        all.add_partial(partial)?;
+        adding += on_core() - before;
     }
-    clock.tick(&format!("{} earliest records merged", all.len()));
+    clock.tick(&format!("{} earliest records found and merged; merging took {adding:.2} s", all.len()));
     check_earliest(&spec.name, statuses, &all)?;
     let rows = all.rows(names);
     write(&rows.table(), clock)?;
     let mut pairs = SeenPairs::new(&rows)?;
     let mut before: Vec<(u64, u64)> = presences.iter().flatten().copied().collect();
     before.sort_unstable(); // as their keys sort
+    before.dedup();
     let every_other = || before.iter().step_by(2);
     let sites: StringArray = every_other().map(|&(site, _)| Some(site_key(site))).collect();
     let species: StringArray = every_other().map(|&(_, species)| Some(species_key(species))).collect();
@@ -173,7 +178,7 @@ fn on_core() -> f64 {
 }
 
 /// Of each subset its presences: site and species, sorted.
-fn presences(sites: u64, species: u64, subsets: u64) -> Vec<Vec<(u64, u64)>> {
+fn presences(sites: u64, species: u64, subsets: u64, repeats: u64) -> Vec<Vec<(u64, u64)>> {
     let mut random = 1_u64;
     let mut next = |below: u64| {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -186,7 +191,10 @@ fn presences(sites: u64, species: u64, subsets: u64) -> Vec<Vec<(u64, u64)>> {
         let first = next(sites);
         for site in 0..sites {
             if next(1_000_000) < chance || site == first {
-                rows[next(subsets) as usize].push((site, one));
+                let first = next(subsets);
+                for repeat in 0..repeats {
+                    rows[((first + repeat) % subsets) as usize].push((site, one));
+                }
             }
         }
     }
