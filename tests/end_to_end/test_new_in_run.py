@@ -123,6 +123,8 @@ def test_the_report_tells_what_is_new(run: Callable[..., Run], tmp_path: Path) -
     long = record(31, "douglas", "16", "2026-05-01", "5", "stays").replace("Aus no16", "Aus " + "x" * 5_000)
     after = run("after", STAYS + [LATER[0], record(30, "douglas", "15", "2026-05-01", "5", "stays"), long])
     assert before.manifest["new_in_run"]["county"]["compared"]["pairs"] == 0
+    (line,) = [line for line in after.manifest["new_in_run"]["county"]["compared"]["first"] if "xxx" in line]
+    assert len(line) < 250, "a message holds it"
     register = tmp_path / "riis.csv"
     register.write_text(REGISTER)
     every_number(after, register, 60)

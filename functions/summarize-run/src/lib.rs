@@ -89,7 +89,8 @@ impl<C: Catalog> SummarizeRun<C> {
     async fn summarize(&self, run: &RunStore, plan: &Plan, now: Timestamp) -> Result<Response, StepError> {
         if let Some(manifest) = run.manifest().await?.filter(|found| found.generation == plan.generation) {
             let drift = run.drift().await?.filter(|drift| drift.generation == plan.generation);
-            return Ok(self.response(run, run.ledger().await?, &manifest, drift.as_ref()));
+            let response = self.response(run, run.ledger().await?, &manifest, drift.as_ref());
+            return self.with_what_is_shown(plan, response).await;
         }
         let summary = summarize(&self.store, plan).await?;
         self.register(plan, &summary.tables).await?;
@@ -97,7 +98,25 @@ impl<C: Catalog> SummarizeRun<C> {
         delete_control_documents(run).await?;
         let limits = self.settings.limits;
         let finished = finish(&self.store, plan, &summary, notes, limits, now).await?;
-        Ok(self.response(run, summary.ledger, &finished.manifest, Some(&finished.drift)))
+        let response = self.response(run, summary.ledger, &finished.manifest, Some(&finished.drift));
+        self.with_what_is_shown(plan, response).await
+    }
+
+    /// Of a held run that `force` did again while it was the latest, that its files are shown already: whoever decides
+    /// has to know.
+    async fn with_what_is_shown(&self, plan: &Plan, response: Response) -> Result<Response, StepError> {
+        if !response.hold {
+            return Ok(response);
+        }
+        let latest = publications(&self.store).await?.current;
+        let before = latest.filter(|one| one.run_id == plan.run_id && one.generation != plan.generation);
+        let Some(before) = before else { return Ok(response) };
+        let drift = format!(
+            "{} Note that the tables named latest show it already: `force` wrote over the files of generation {} of \
+             this run, which is the one published; `bisonflow rollback` to another run takes them away from it.",
+            response.drift, before.generation
+        );
+        Ok(Response { drift, ..response })
     }
 
     async fn publish(&self, run: &RunStore, plan: &Plan, now: Timestamp) -> Result<Published, StepError> {

@@ -15,7 +15,7 @@ use bisonflow_contract::{RunRef, StepError};
 use serde_json::json;
 use summarize_run::{Settings, SummarizeRun};
 
-use support::{annotate, count, keys, land, plan, source, store, write_landing};
+use support::{annotate, count, keys, land, plan, plan_of, source, store, write_landing, write_plan};
 
 const RUN: &str = "run=upload-a-zip-0123abcd";
 
@@ -199,4 +199,32 @@ async fn who_waits_in_vain_is_told_whether_the_run_was_published_by_hand() {
             assert!(keys(&store, &format!("runs/{RUN}/control/")).await.is_empty(), "the token is gone");
         }
     }
+}
+
+#[tokio::test]
+async fn who_decides_on_a_run_that_was_done_again_is_told_that_its_files_are_shown() {
+    let (store, step, plan) = annotated().await;
+    ask(&step, &plan).await.unwrap();
+    let other = plan_of(&store, "upload-b-zip-0123abcd", json!({"subset_records": 4})).await;
+    land(&store, &other, &[&[4, 4, 2]]).await;
+    annotate(&store, &other, &count(&store, &other).await.unwrap()).await;
+    ask(&step, &other).await.unwrap();
+    for plan in [&other, &plan] {
+        step.handle(request(Action::Publish, plan), plan.planned_at).await.unwrap();
+    }
+    let again = Plan { generation: 2, ..plan };
+    write_plan(&store, &again).await;
+    RunStore::new(&store, &again.run_id).withdraw(2).await.unwrap();
+    land(&store, &again, &[&[4]]).await;
+    annotate(&store, &again, &count(&store, &again).await.unwrap()).await;
+    for _ in 0..2 {
+        let response = ask(&step, &again).await.unwrap();
+        assert!(response.hold && response.drift.starts_with("Held: compared with run upload-b-zip-0123abcd"));
+        assert!(response.drift.contains("show it already"), "{}", response.drift);
+    }
+    Publisher { store: &store, catalog: Some(&step.catalog) }
+        .roll_back(&other.run_id, again.planned_at)
+        .await
+        .unwrap();
+    assert!(!ask(&step, &again).await.unwrap().drift.contains("show it already"));
 }
