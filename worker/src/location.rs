@@ -13,7 +13,7 @@ use object_store::ObjectMeta;
 use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
 
-use crate::remote_file::{Patience, ReadAhead, RemoteFile, Trouble};
+use crate::remote_file::{self, Patience, ReadAhead, RemoteFile, Trouble};
 use crate::stop::Stop;
 
 /// Anything that a download can be read from.
@@ -96,12 +96,13 @@ impl SourceFile {
     /// Opens the file at its start; who waits for one that lies elsewhere can be told to stop.
     ///
     /// # Errors
-    /// [`StepError::SourceUnavailable`] if it cannot be opened.
+    /// [`StepError::SourceUnavailable`] if it cannot be opened, [`StepError::DownloadNotAvailable`] if it is gone or
+    /// nobody may read it.
     pub fn open(&self, stop: &Stop) -> Result<Box<dyn ReadSeek>, StepError> {
         match &self.open {
             Opener::Local(path, _) => std::fs::File::open(path)
                 .map(|file| Box::new(file) as Box<dyn ReadSeek>)
-                .map_err(|error| StepError::SourceUnavailable(format!("{}: {error}", self.uri))),
+                .map_err(|error| unreadable(path, &error)),
             Opener::Remote(file, handle) => {
                 Ok(Box::new(ReadAhead::new(Arc::clone(file), handle.clone(), stop.clone())))
             }
@@ -164,7 +165,7 @@ impl Location {
         }
     }
 
-    /// The location as the run's documents carry it.
+    /// The location as the run's documents carry it: without what a URL may hold of secrets.
     ///
     /// # Errors
     /// [`StepError::InvalidInput`] if a path is not UTF-8.
@@ -179,7 +180,7 @@ impl Location {
                 SourceUri::try_from(format!("file://{text}"))
             }
             Location::S3(uri) => Ok(SourceUri::S3(uri.clone())),
-            Location::Http(url) => Ok(SourceUri::Http(url.clone())),
+            Location::Http(url) => Ok(SourceUri::Http(remote_file::shown(url))),
         }
     }
 
@@ -210,7 +211,9 @@ impl Location {
         for file in files {
             let mark = match &file.open {
                 Opener::Local(_, mark) => format!("{}\n{mark}\n", file.uri),
-                Opener::Remote(..) => format!("{}\n{:?}\n{}\n", file.uri, file.e_tag, file.bytes),
+                Opener::Remote(remote, _) => {
+                    format!("{}\n{:?}\n{}\n", remote.address(), file.e_tag, file.bytes)
+                }
             };
             hash.update(mark.as_bytes());
         }
@@ -229,26 +232,42 @@ impl TryFrom<&SourceUri> for Location {
     }
 }
 
-fn is_data(name: &str) -> bool {
-    !name.starts_with(['.', '_']) && name != "citation.txt"
+/// Whether a file is of the download, by its path below the folder or prefix that is named.
+fn is_data(path: &str) -> bool {
+    path.split('/').all(|name| !name.starts_with(['.', '_']))
+        && path.rsplit('/').next() != Some("citation.txt")
 }
 
+fn unreadable(path: &Path, error: &std::io::Error) -> StepError {
+    let found = format!("source {}: {error}", path.display());
+    match error.kind() {
+        std::io::ErrorKind::NotFound | std::io::ErrorKind::PermissionDenied => {
+            StepError::DownloadNotAvailable(format!("{found}; check the path and who may read it"))
+        }
+        _ => StepError::SourceUnavailable(found),
+    }
+}
+
+/// The file, or the files below the folder, in the order of their paths.
 fn local_files(path: &Path) -> Result<Vec<SourceFile>, StepError> {
-    let unavailable =
-        |error: std::io::Error| StepError::SourceUnavailable(format!("{}: {error}", path.display()));
     let mut paths = Vec::new();
-    if path.is_dir() {
-        for entry in std::fs::read_dir(path).map_err(unavailable)? {
-            let entry = entry.map_err(unavailable)?;
-            if entry.path().is_file() && is_data(&entry.file_name().to_string_lossy()) {
-                paths.push(entry.path());
+    let mut folders = vec![path.to_owned()];
+    while let Some(folder) = folders.pop() {
+        if !folder.is_dir() {
+            paths.push(folder);
+            continue;
+        }
+        for entry in std::fs::read_dir(&folder).map_err(|error| unreadable(&folder, &error))? {
+            let entry = entry.map_err(|error| unreadable(&folder, &error))?.path();
+            let below = entry.strip_prefix(path).unwrap_or(&entry).to_string_lossy();
+            if is_data(&below) {
+                folders.push(entry);
             }
         }
-        paths.sort();
-    } else {
-        paths.push(path.to_owned());
     }
+    paths.sort();
     let file = |path: PathBuf| {
+        let unavailable = |error: std::io::Error| unreadable(&path, &error);
         let found = path.metadata().map_err(unavailable)?;
         let mark = local_mark(&found).map_err(unavailable)?;
         Ok(SourceFile {
@@ -282,7 +301,8 @@ fn s3_files(uri: &S3Uri, handle: &Handle) -> Result<Vec<SourceFile>, StepError> 
         return Ok(vec![file(meta)]);
     }
     let found = handle.block_on(store.list(uri.key()))?;
-    Ok(found.into_iter().filter(|meta| meta.location.filename().is_some_and(is_data)).map(file).collect())
+    let below = |meta: &ObjectMeta| meta.location.as_ref().get(uri.key().len()..).is_some_and(is_data);
+    Ok(found.into_iter().filter(below).map(file).collect())
 }
 
 fn http_file(url: &str, handle: &Handle) -> Result<SourceFile, StepError> {
@@ -303,6 +323,29 @@ fn remote_file(name: String, file: RemoteFile, handle: &Handle) -> SourceFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_files_of_a_folder_are_those_at_any_depth_but_for_hidden_ones() {
+        let folder = tempfile::tempdir().unwrap();
+        for path in [
+            "b",
+            "a/1",
+            "a/b/2",
+            "a/_temporary/3",
+            ".hidden/4",
+            "_SUCCESS",
+            "a/citation.txt",
+            "my-citation.txt",
+        ] {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "x").unwrap();
+        }
+        let root = format!("file://{}/", folder.path().display());
+        let files = local_files(folder.path()).unwrap();
+        let found: Vec<_> = files.iter().map(|file| file.uri.strip_prefix(&root).unwrap()).collect();
+        assert_eq!(found, ["a/1", "a/b/2", "b", "my-citation.txt"]);
+    }
 
     #[test]
     fn a_file_of_this_machine_is_known_by_its_length_and_its_last_change() {

@@ -5,6 +5,7 @@
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use object_store::path::Path;
@@ -19,6 +20,8 @@ const READ_AHEAD_BYTES: u64 = 8 << 20;
 const UPLOAD_PART_BYTES: usize = 16 << 20;
 /// Parts of one object on their way at the same time.
 const UPLOADS_IN_FLIGHT: usize = 4;
+/// So long is spent on clearing away what was not finished.
+const ABORT: Duration = Duration::from_secs(20);
 
 /// An object to read. Clones share the object, not the position.
 #[derive(Clone, Debug)]
@@ -138,6 +141,10 @@ impl ObjectWriter {
     /// # Errors
     /// Those of the store; nothing is left then.
     pub fn finish(mut self) -> Result<u64, object_store::Error> {
+        if let Some(upload) = &mut self.upload {
+            // What failed of it is told before what may fail of clearing it away.
+            self.handle.block_on(upload.wait_for_capacity(0))?;
+        }
         if let Some(upload) = self.upload.take() {
             self.handle.block_on(upload.finish())?;
         }
@@ -164,7 +171,7 @@ impl Drop for ObjectWriter {
     fn drop(&mut self) {
         if let Some(upload) = self.upload.take() {
             // A failure to abort leaves parts that the bucket's lifecycle rule removes.
-            let _ = self.handle.block_on(upload.abort());
+            let _ = self.handle.block_on(async { tokio::time::timeout(ABORT, upload.abort()).await });
         }
     }
 }

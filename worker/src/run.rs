@@ -7,7 +7,7 @@ use std::sync::Mutex;
 
 use bisonflow_cloud::count::{PartStores, count_subsets};
 use bisonflow_cloud::reference::{self, Files};
-use bisonflow_cloud::store::Conditional;
+use bisonflow_cloud::store::{Conditional, unwritable};
 use bisonflow_cloud::{RunStore, Store, run_store, summarize as summaries};
 use bisonflow_contract::document::{GbifDownload, Landing, Ledger, Manifest, Plan, Subsets};
 use bisonflow_contract::drift::{Drift, DriftLimits};
@@ -122,14 +122,14 @@ impl Held {
             return Ok(Held(None)); // plan.json is the lock
         }
         let path = Path::new(folder).join(format!(".{run_id}.lock"));
-        let wrong = |error: &dyn std::fmt::Display| StepError::invalid(path.display(), error);
-        let file = File::options().create(true).append(true).open(&path).map_err(|error| wrong(&error))?;
+        let wrong = |error: std::io::Error| unwritable(&path, &error);
+        let file = File::options().create(true).append(true).open(&path).map_err(wrong)?;
         match file.try_lock() {
             Ok(()) => Ok(Held(Some((path, file)))),
             Err(TryLockError::WouldBlock) => Err(StepError::RunTakenOver(format!(
                 "{folder}: another process is at work on run {run_id} there; wait for it to end, or choose another folder"
             ))),
-            Err(TryLockError::Error(error)) => Err(wrong(&error)),
+            Err(TryLockError::Error(error)) => Err(wrong(error)),
         }
     }
 }

@@ -34,6 +34,26 @@ fn a_byte_order_mark_and_crlf_are_tolerated() {
 }
 
 #[test]
+fn a_first_line_that_names_no_columns_is_told_as_what_it_is() {
+    let long = format!("gbifID\t{}\n1\n", "x".repeat(2 << 20));
+    for (text, found) in [
+        ("gbifID\tdecimalLatitude\tdecimalLongitude\r1\t2\t3\r", "carriage returns alone"),
+        (&long, "more than 1 MiB"),
+        ("gbif\0ID\n", "no text in UTF-8"),
+    ] {
+        let error = read(text).unwrap_err().to_string();
+        assert!(error.contains(found), "{error}");
+    }
+}
+
+#[test]
+fn the_nuls_of_a_file_that_was_not_written_to_its_end_are_no_record() {
+    let read = rows(&format!("1\t2\t3\n{}", "\0".repeat(1000)));
+    assert_eq!((read.summary.records.landed, read.summary.records.rejected), (1, 1));
+    assert!(read.rejects.contains("no gbifID"), "{}", read.rejects);
+}
+
+#[test]
 fn rows_that_are_no_record_are_kept_aside() {
     for (text, reason) in [
         (&b"1\t2\t3\ta\tb\t4\t5\tmore\n"[..], "more fields than the header"),

@@ -29,7 +29,7 @@ use tokio::runtime::Handle;
 
 use crate::annotate::pool;
 use crate::location::{Location, SourceFile};
-use crate::progress::Progress;
+use crate::progress::{Progress, ReadBytes};
 use crate::remote_file::Trouble;
 use crate::stop::Stop;
 use parts::Parts;
@@ -43,6 +43,7 @@ pub const PART_BYTES: usize = 128 << 20;
 const BEGINNINGS: u32 = 3;
 
 /// What to land, and how.
+#[derive(Clone)]
 pub struct LandRequest<'a> {
     /// The run whose documents and parts are written.
     pub run: &'a RunStore,
@@ -91,6 +92,9 @@ pub fn land(request: &LandRequest<'_>, handle: &Handle) -> Result<Landing, StepE
         tracing::info!(records = landing.records.landed, "land: already finished");
         return Ok(landing);
     }
+    // From here on a bucket that does not answer is waited for as a source is.
+    let run = &RunStore::new(&run.store().patient()?, &request.run_id);
+    let request = &LandRequest { run, ..request.clone() };
     let written = [layout.landing_checkpoint(), layout.rejects()];
     let folders = written.iter().filter_map(|key| Some(key.rsplit_once('/')?.0));
     for folder in [layout.partition(OCCURRENCES).as_str(), &layout.folder()].into_iter().chain(folders) {
@@ -190,7 +194,8 @@ fn land_files(
 ) -> Result<Landing, StepError> {
     let several = files.len() > 1;
     let rejects = Rejects::new()?;
-    let mut progress = Progress::records("landing", None);
+    let read_bytes = ReadBytes::of(files.iter().map(|file| file.bytes).sum());
+    let mut progress = Progress::reading("landing", &read_bytes);
     let mut total = Totals::default();
     let mut kind = None;
     let mut schema = None;
@@ -207,8 +212,9 @@ fn land_files(
             threads: rayon::current_num_threads(),
             ..ReadOptions::default()
         };
-        let download =
-            bisonflow_occurrence::open(file.open(&request.stop)?, &file.name, file.bytes, options)?;
+        let reader = read_bytes.count(file.open(&request.stop)?);
+        let download = bisonflow_occurrence::open(reader, &file.name, file.bytes, options)
+            .map_err(|error| if several { of_several(error.into()) } else { error.into() })?;
         let mut download = download.with_rejects(Box::new(rejects.clone()));
         if several && download.kind() != SourceKind::Parquet {
             return Err(StepError::UnsupportedFormat(format!(
@@ -242,6 +248,21 @@ fn land_files(
         total.add(download.finish()?, &file.uri)?;
     }
     progress.finish();
+    let LandingRecords { read, rejected, landed, .. } = total.records;
+    if landed == 0 {
+        tracing::warn!(
+            read,
+            rejected,
+            "landing: no record landed; look at the rejects and at the first lines of the source"
+        );
+    }
+    if let Some(declared) = records_declared.filter(|&declared| declared != read) {
+        tracing::warn!(
+            declared,
+            read,
+            "landing: the download says that it has another number of records; a run would end as CountMismatch: get it from GBIF again"
+        );
+    }
     let (Some(kind), Some(schema), [first, ..]) = (kind, schema, files) else {
         return Err(StepError::Internal("a location without files".into()));
     };
@@ -289,6 +310,16 @@ fn source(
         doi,
         records_declared,
     })
+}
+
+/// Of what cannot be read among several files, what is meant to be there.
+fn of_several(error: StepError) -> StepError {
+    match error {
+        StepError::UnsupportedFormat(text) => StepError::UnsupportedFormat(format!(
+            "{text}; of several files, as here in a folder or prefix, each has to be Parquet"
+        )),
+        error => error,
+    }
 }
 
 /// What all files of a download come to.

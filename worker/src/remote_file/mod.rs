@@ -9,10 +9,12 @@ mod read_ahead;
 pub(crate) mod server;
 #[cfg(test)]
 mod tests;
+mod tries;
+mod url;
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bisonflow_cloud::http::{causes, retry_after};
 use bisonflow_contract::StepError;
@@ -23,38 +25,15 @@ use reqwest::header::{CONTENT_RANGE, ETAG, HeaderMap, HeaderName, IF_MATCH, LAST
 use reqwest::{Client, StatusCode, Url};
 
 pub use read_ahead::ReadAhead;
+pub use tries::Patience;
+use tries::Tries;
+pub use url::shown;
+use url::without_user;
 
 /// Who asks, as servers see it.
 const USER_AGENT: &str = concat!("bisonflow/", env!("CARGO_PKG_VERSION"));
 /// A connection that gives nothing for so long is lost.
 const SILENCE: Duration = Duration::from_secs(60);
-/// The longest pause between two tries that the server did not ask for.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-
-/// The longest pause that a server may ask for.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(600);
-
-/// How much trouble is borne.
-#[derive(Clone, Copy, Debug)]
-pub struct Patience {
-    /// For so long no byte may come before we give up.
-    pub silence: Duration,
-    /// For so long nobody may answer at the beginning: a server whose name is wrong never will.
-    pub first_answer: Duration,
-    /// The pause after a first failure is at most so long; it doubles with every further one, up to a minute.
-    pub pause: Duration,
-}
-
-impl Default for Patience {
-    fn default() -> Self {
-        Patience {
-            silence: Duration::from_secs(600),
-            first_answer: Duration::from_secs(60),
-            pause: Duration::from_millis(500),
-        }
-    }
-}
-
 /// Why a file cannot be read on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trouble {
@@ -129,7 +108,7 @@ impl RemoteFile {
             .build()
             .map_err(|error| StepError::Internal(format!("cannot set up HTTP: {error}")))?;
         let mut file = RemoteFile {
-            uri: url.to_string(),
+            uri: shown(url.as_str()),
             bytes: 0,
             e_tag: None,
             last_modified: None,
@@ -168,7 +147,15 @@ impl RemoteFile {
         }
     }
 
-    /// Where it is.
+    /// Where it is, in full: a URL may hold secrets.
+    pub fn address(&self) -> &str {
+        match &self.whereabouts {
+            Whereabouts::Url { url, .. } => url.as_str(),
+            Whereabouts::Object(..) => &self.uri,
+        }
+    }
+
+    /// Where it is, as everybody may read it.
     pub fn uri(&self) -> &str {
         &self.uri
     }
@@ -325,7 +312,8 @@ impl RemoteFile {
         if let Whereabouts::Url { url, redirected, .. } = &self.whereabouts {
             let mut place = redirected.lock().unwrap_or_else(PoisonError::into_inner);
             if status == StatusCode::PARTIAL_CONTENT {
-                *place = response.url().clone();
+                // Without user and password, the answer's URL is no redirect's.
+                *place = if *response.url() == without_user(url) { url } else { response.url() }.clone();
                 return Ok(response);
             }
             if *place != *url && status.is_client_error() {
@@ -336,6 +324,13 @@ impl RemoteFile {
         }
         let end = |error| Err(Failure::End(Trouble::Failed(error)));
         match status {
+            // It has given parts before: somebody answers in its place.
+            StatusCode::OK if self.bytes > 0 => {
+                Err(Failure::Again("it gave no part of the file".into(), None))
+            }
+            status if status.is_redirection() => end(StepError::DownloadNotAvailable(format!(
+                "{uri}: it redirects ({status}) to nowhere that can be read; check the URL"
+            ))),
             StatusCode::OK => end(StepError::UnsupportedFormat(format!(
                 "{uri}: the server does not serve parts of files (HTTP ranges), which reading needs; download the \
                  file and name the copy"
@@ -357,44 +352,6 @@ impl RemoteFile {
     }
 }
 
-/// Tries at one range.
-struct Tries {
-    patience: Patience,
-    /// Since when no byte has come.
-    since: Instant,
-    failures: u32,
-}
-
-impl Tries {
-    fn new(patience: Patience) -> Tries {
-        Tries { patience, since: Instant::now(), failures: 0 }
-    }
-
-    fn begin_anew(&mut self) {
-        *self = Tries::new(self.patience);
-    }
-
-    /// Waits until the next try, or gives up.
-    async fn pause(&mut self, uri: &str, at: u64, why: &str, after: Option<Duration>) -> Result<(), Trouble> {
-        let silence = self.since.elapsed();
-        if silence > self.patience.silence {
-            return Err(Trouble::Failed(StepError::SourceUnavailable(format!(
-                "{uri}: nothing could be read from byte {at} on for {} s: {why}; try again later",
-                silence.as_secs()
-            ))));
-        }
-        let most = self.patience.pause.saturating_mul(1 << self.failures.min(10)).min(LONGEST_PAUSE);
-        self.failures += 1;
-        let pause = match after {
-            Some(after) => after.min(LONGEST_RETRY_AFTER),
-            None => most.mul_f64(fastrand::f64()),
-        };
-        tracing::info!(uri, at, why, pause_seconds = pause.as_secs_f64(), "reading on after a failure");
-        tokio::time::sleep(pause).await;
-        Ok(())
-    }
-}
-
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
@@ -402,6 +359,13 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
 /// `Content-Range: bytes START-END/TOTAL`: where it starts, and the length of the file.
 fn content_range(headers: &HeaderMap) -> Result<(u64, u64), Failure> {
     let found = text(headers, CONTENT_RANGE).unwrap_or_default();
+    if found.trim().ends_with("/*") {
+        return Err(Failure::End(Trouble::Failed(StepError::UnsupportedFormat(
+            "the server does not say how long the file is (Content-Range), which reading needs; download the file and \
+             name the copy"
+                .into(),
+        ))));
+    }
     let parsed = found.trim().strip_prefix("bytes ").and_then(|range| {
         let (range, total) = range.split_once('/')?;
         Some((range.split_once('-')?.0.parse().ok()?, total.parse().ok()?))

@@ -20,6 +20,10 @@ pub(crate) enum Fault {
     Gone,
     /// A redirect to where it came from.
     Circle,
+    /// A redirect without a target.
+    Nowhere,
+    /// A part of a file of unknown length.
+    NoLength,
 }
 
 type Faults = dyn Fn(usize) -> Option<Fault> + Send + Sync;
@@ -96,6 +100,13 @@ fn answer(stream: TcpStream, state: &State) -> std::io::Result<()> {
         (Some(Fault::Gone), _) => return write!(out, "HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n{end}"),
         (Some(Fault::Circle), _) => {
             return write!(out, "HTTP/1.1 302 Found\r\nLocation: ?\r\nContent-Length: 0\r\n{end}");
+        }
+        (Some(Fault::Nowhere), _) => {
+            return write!(out, "HTTP/1.1 302 Found\r\nContent-Length: 0\r\n{end}");
+        }
+        (Some(Fault::NoLength), _) => {
+            let part = "Content-Range: bytes 0-0/*\r\nContent-Length: 1";
+            return write!(out, "HTTP/1.1 206 Partial Content\r\n{part}\r\n{end}1");
         }
         (Some(Fault::NoRanges), _) | (_, None) => {
             write!(out, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n{end}", content.len())?;

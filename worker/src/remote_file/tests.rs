@@ -2,7 +2,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bisonflow_contract::ErrorName;
+use bisonflow_contract::{ErrorName, StepError};
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
@@ -74,7 +74,10 @@ fn what_cannot_be_read_is_said_by_name() {
     for (fault, name) in [
         (Fault::Gone, ErrorName::DownloadNotAvailable),
         (Fault::Circle, ErrorName::DownloadNotAvailable),
-        (Fault::NoRanges, ErrorName::UnsupportedFormat),
+        (Fault::Nowhere, ErrorName::DownloadNotAvailable),
+        (Fault::NoLength, ErrorName::UnsupportedFormat),
+        // It gave a part at the beginning.
+        (Fault::NoRanges, ErrorName::SourceUnavailable),
         (Fault::Busy(None), ErrorName::SourceUnavailable),
         (Fault::WrongRange, ErrorName::SourceUnavailable),
     ] {
@@ -83,9 +86,39 @@ fn what_cannot_be_read_is_said_by_name() {
         let file = runtime.block_on(RemoteFile::at_url(&server.url, patience)).unwrap();
         let Err(Trouble::Failed(error)) = runtime.block_on(file.range(50..100)) else { panic!("{fault:?}") };
         assert_eq!(error.name(), name, "{fault:?}: {error}");
-        assert!(error.to_string().contains(&server.url), "{error}");
+        assert!(fault == Fault::NoLength || error.to_string().contains(&server.url), "{error}");
         assert_eq!(file.trouble(), Some(Trouble::Failed(error)));
     }
+}
+
+#[test]
+fn a_server_without_ranges_is_told_at_the_beginning() {
+    let runtime = Runtime::new().unwrap();
+    for (fault, name) in [
+        (Fault::NoRanges, ErrorName::UnsupportedFormat),
+        (Fault::NoLength, ErrorName::UnsupportedFormat),
+        (Fault::Nowhere, ErrorName::DownloadNotAvailable),
+    ] {
+        let server = FileServer::start("a", content(100), move |_| Some(fault));
+        let error = runtime.block_on(RemoteFile::at_url(&server.url, SHORT)).unwrap_err();
+        assert_eq!(error.name(), name, "{fault:?}: {error}");
+    }
+}
+
+#[test]
+fn what_a_url_may_hold_of_secrets_is_told_to_nobody() {
+    let runtime = Runtime::new().unwrap();
+    let server = FileServer::start("a", content(100), |number| (number == 1).then_some(Fault::Gone));
+    let url = server.url.replace("http://", "http://me:word@") + "?Signature=secret";
+    let file = runtime.block_on(RemoteFile::at_url(&url, SHORT)).unwrap();
+    let error = StepError::from(runtime.block_on(file.range(0..1)).unwrap_err()).to_string();
+    for told in [error.as_str(), file.uri()] {
+        assert!(
+            told.contains("?Signature=hidden") && !told.contains("secret") && !told.contains("word"),
+            "{told}"
+        );
+    }
+    assert_eq!(file.address(), url);
 }
 
 #[test]

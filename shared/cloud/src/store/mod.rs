@@ -6,6 +6,7 @@ mod upload;
 use std::io;
 use std::path::Path as FsPath;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bisonflow_contract::{S3Uri, StepError};
 use bytes::Bytes;
@@ -16,7 +17,7 @@ use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
     Attribute, GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload,
-    UpdateVersion,
+    RetryConfig, UpdateVersion,
 };
 
 use open_uploads::BucketUploads;
@@ -29,6 +30,9 @@ const SHA256: Attribute = Attribute::Metadata(std::borrow::Cow::Borrowed("sha256
 
 /// Where an instance asks for the credentials of its role: the last resort of who has no others.
 const METADATA_SERVICE: [&str; 2] = ["/latest/api/token", "/latest/meta-data/iam/"];
+
+/// How long a patient store tries a request again.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// The IAM actions that a [`Store`] may need, by what is done with it.
 pub mod actions {
@@ -90,7 +94,12 @@ impl Store {
     /// # Errors
     /// [`StepError::Internal`] if the environment lacks what S3 needs.
     pub fn bucket(bucket: &str) -> Result<Store, StepError> {
+        Store::bucket_with(bucket, RetryConfig::default())
+    }
+
+    fn bucket_with(bucket: &str, retry: RetryConfig) -> Result<Store, StepError> {
         let builder = AmazonS3Builder::from_env().with_bucket_name(bucket).with_allow_http(plain_http());
+        let builder = builder.with_retry(retry);
         let objects = Arc::new(builder.clone().build().map_err(|error| {
             StepError::Internal(format!("cannot set up S3 for bucket {bucket}: {error}"))
         })?);
@@ -102,18 +111,38 @@ impl Store {
         })
     }
 
+    /// The same store, for long work: each request to a bucket is tried again for ten minutes. Whether there are
+    /// credentials has to be known by then: who has none would wait as long.
+    ///
+    /// # Errors
+    /// As [`Store::bucket`].
+    pub fn patient(&self) -> Result<Store, StepError> {
+        match self.uri.strip_prefix("s3://") {
+            Some(bucket) if self.uploads.is_some() => Store::bucket_with(
+                bucket,
+                RetryConfig {
+                    max_retries: usize::MAX, // it is the time that ends it
+                    retry_timeout: PATIENCE,
+                    ..RetryConfig::default()
+                },
+            ),
+            _ => Ok(self.clone()),
+        }
+    }
+
     /// A folder, made if absent.
     ///
     /// # Errors
-    /// [`StepError::InvalidInput`] if it cannot be made or is no folder.
+    /// [`StepError::InvalidInput`] if it is no folder, and as [`unwritable`].
     pub fn folder(folder: &FsPath) -> Result<Store, StepError> {
-        let wrong = |error: &dyn std::fmt::Display| StepError::invalid(folder.display(), error);
         if folder.is_file() {
-            return Err(wrong(&"it is a file, not a folder"));
+            return Err(StepError::invalid(folder.display(), "it is a file, not a folder"));
         }
-        std::fs::create_dir_all(folder).map_err(|error| wrong(&error))?;
-        let folder = folder.canonicalize().map_err(|error| wrong(&error))?;
-        let objects = LocalFileSystem::new_with_prefix(&folder).map_err(|error| wrong(&error))?;
+        let wrong = |error: io::Error| unwritable(folder, &error);
+        std::fs::create_dir_all(folder).map_err(wrong)?;
+        let folder = folder.canonicalize().map_err(wrong)?;
+        let objects = LocalFileSystem::new_with_prefix(&folder)
+            .map_err(|error| StepError::invalid(folder.display(), error))?;
         Ok(Store {
             objects: Arc::new(objects.with_automatic_cleanup(true)),
             uploads: None,
@@ -467,6 +496,22 @@ impl Store {
             _ => "look after the folder or choose another one, then do the same again",
         };
         Some(format!("{found}; {advice}"))
+    }
+}
+
+/// The error of a file or folder of this machine that cannot be made or written, with what to do:
+/// [`StepError::Internal`] where the machine does not allow it, else [`StepError::InvalidInput`].
+pub fn unwritable(path: &FsPath, error: &io::Error) -> StepError {
+    use io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    let path = path.display();
+    match error.kind() {
+        StorageFull | QuotaExceeded => StepError::Internal(format!(
+            "{path}: {error}; make room there or choose another folder, then do the same again"
+        )),
+        PermissionDenied | ReadOnlyFilesystem => StepError::Internal(format!(
+            "{path}: {error}; make it writable or choose another folder, then do the same again"
+        )),
+        _ => StepError::invalid(path, error),
     }
 }
 

@@ -105,7 +105,7 @@ fn plain_row(out: &mut Outcome, line: &[u8], at: (usize, usize), chosen: &[&str]
         ("bad UTF-8", "", row)
     } else if fields.len() > HEADER.len() {
         ("more fields than the header", gbifid.as_str(), row)
-    } else if gbifid.is_empty() {
+    } else if gbifid.chars().all(|one| one.is_whitespace() || one.is_control()) {
         ("no gbifID", "", row)
     } else {
         ("", "", row)

@@ -21,6 +21,11 @@ const OVER_LONG: &str = "over-long row";
 /// Stands for the tabs of a row that is no UTF-8; no row has as many.
 const BAD_UTF8: u32 = u32::MAX;
 
+/// Whether a key is none: nothing, white space, or the NULs of a file that was not written to its end.
+pub(super) fn is_blank(key: &str) -> bool {
+    key.chars().all(|one| one.is_whitespace() || one.is_control())
+}
+
 /// How the rows of a text become batches; the same for all of them.
 #[derive(Debug)]
 pub(super) struct Plan {
@@ -227,7 +232,7 @@ impl Parser {
                     Some(("bad UTF-8", (0, 0)))
                 } else if span.tabs > full {
                     Some(("more fields than the header", gbifid))
-                } else if value::unquote(&text[gbifid.0..gbifid.1]).trim().is_empty() {
+                } else if is_blank(&value::unquote(&text[gbifid.0..gbifid.1])) {
                     Some(("no gbifID", (0, 0)))
                 } else {
                     None

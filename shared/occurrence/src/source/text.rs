@@ -94,6 +94,21 @@ enum Work {
     Done(Option<EntryBytes>),
 }
 
+/// The line that names the columns, or what it is instead.
+fn header_line(line: &[u8], is_cut: bool) -> Result<String, &'static str> {
+    if is_cut || line.len() > MAX_HEADER_BYTES {
+        return Err("a first line of more than 1 MiB");
+    }
+    let text = std::str::from_utf8(line).ok().filter(|text| !text.contains('\0'));
+    let text = text.ok_or("bytes that are no text in UTF-8")?;
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    if text.contains('\r') {
+        return Err("lines that end with carriage returns alone");
+    }
+    Ok(text.trim_start_matches('\u{feff}').to_owned())
+}
+
 impl TextReader {
     /// Reads the header and maps the columns.
     pub(super) fn new(
@@ -116,20 +131,14 @@ impl TextReader {
         let mut header = None;
         for number in 1..=header_lines {
             let block = blocks.next(1).map_err(|error| source.explain(place.line(number), error))?;
-            let Some(block) = block else { break };
-            if header.is_none() {
-                let text = std::str::from_utf8(&block).ok();
-                let text = text.filter(|text| !block.over_long && !text.contains('\0'));
-                let text = text.map(|text| text.strip_suffix('\n').unwrap_or(text));
-                let text = text.map(|text| text.strip_suffix('\r').unwrap_or(text));
-                let text = text.filter(|text| text.len() <= MAX_HEADER_BYTES);
-                let text =
-                    text.ok_or_else(|| unsupported(place.line(1), "bytes that are no text in UTF-8"))?;
-                header = Some(text.trim_start_matches('\u{feff}').to_owned());
+            let Some(block) = block else {
+                return Err(unsupported(place, "an empty file"));
+            };
+            // Of several lines before the rows, nothing says which names the columns: the description does.
+            if header_lines == 1 {
+                let text = header_line(&block, block.over_long);
+                header = Some(text.map_err(|found| unsupported(place.line(number), found))?);
             }
-        }
-        if header.is_none() && header_lines > 0 {
-            return Err(unsupported(place, "an empty file"));
         }
         let layout = Layout::new(header.as_deref(), description, options, &place)?;
         let schema = schema_of(&layout.chosen, &layout.extra);
