@@ -4,7 +4,7 @@ use bisonflow_cloud::region_list::{
     ListedSpecies, RegionList, RegionQuery, Status, list_region, region_object,
 };
 use bisonflow_cloud::{FinishedRun, Store};
-use bisonflow_contract::text::printable;
+use bisonflow_contract::text::brief;
 use bisonflow_contract::{RunId, StepError};
 use bisonflow_summary::to_csv;
 use serde_json::json;
@@ -60,7 +60,7 @@ fn csv(list: &RegionList) -> Result<String, StepError> {
 
 fn table(list: &RegionList, species: &[ListedSpecies], status: Option<Status>) -> String {
     let values = list.region.iter().filter_map(|(_, value)| value.as_deref());
-    let region: Vec<String> = values.map(printable).collect();
+    let region: Vec<String> = values.map(brief).collect();
     let of_species = species.iter().filter_map(|row| row.specieskey.as_ref());
     let distinct: std::collections::BTreeSet<&String> = of_species.collect();
     let occurrences: i64 = species.iter().map(|row| row.occ_count).sum();
@@ -70,7 +70,14 @@ fn table(list: &RegionList, species: &[ListedSpecies], status: Option<Status>) -
         format!("{} species, {occurrences} occurrences{only}", distinct.len()),
         String::new(),
     ];
-    let text = |text: &Option<String>| text.as_deref().map_or("–".to_owned(), printable);
+    if species.is_empty() {
+        lines[2] = match status {
+            None => "No annotated record of this run lies there.".to_owned(),
+            Some(_) => "No annotated record of this run lies there and has such a status.".to_owned(),
+        };
+        return lines.join("\n");
+    }
+    let text = |text: &Option<String>| text.as_deref().map_or("–".to_owned(), brief);
     let year = |year: Option<i32>| year.map_or("–".to_owned(), |year| year.to_string());
     let header =
         ["species", "specieskey", "riis_assessment", "occ_count", "first_year", "last_year", "occ_undated"];

@@ -100,7 +100,16 @@ pub async fn answer(
         let is_finished = found.iter().any(|meta| meta.location.as_ref() == run.layout().manifest());
         let why = match found.is_empty() {
             true => format!("found {run_id}, which is not below {}", store.uri_of(RUNS)),
-            false if is_finished => format!("{run_id} does not wait for approval; it is finished: {publish}"),
+            false if is_finished => {
+                let latest = publications(store).await?.current;
+                match latest.is_some_and(|latest| latest.run_id == *run_id) {
+                    true => format!("{run_id} does not wait for approval: it is the one published"),
+                    false => format!(
+                        "{run_id} does not wait for approval: nobody was asked, or the answer was given. It is \
+                         finished, and another run or none is the one published; {publish}"
+                    ),
+                }
+            }
             false => format!("{run_id} does not wait for approval, and is not finished"),
         };
         return Err(StepError::invalid("run", why));
@@ -153,8 +162,8 @@ pub fn approve(
         return Err(StepError::invalid(
             "--root",
             format_args!(
-                "no execution waits for runs of a folder: a held run there is not published, and `bisonflow publish \
-                 {run_id} --root {root}` publishes it"
+                "found {root}, a folder, for whose runs no execution waits: a held run there is finished and not \
+                 published, until `bisonflow publish` is told to"
             ),
         ));
     }
@@ -286,7 +295,7 @@ mod tests {
             let root = folder.path().to_str().unwrap();
             let error = approve(root, &"gbif-1".parse().unwrap(), approves, runtime.handle()).unwrap_err();
             assert_eq!(error.name().as_str(), "InvalidInput");
-            assert!(error.to_string().contains("bisonflow publish gbif-1"), "{error}");
+            assert!(error.to_string().contains("`bisonflow publish`"), "{error}");
         }
     }
 

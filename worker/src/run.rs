@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use bisonflow_cloud::count::{PartStores, count_subsets};
+use bisonflow_cloud::publications::publications;
 use bisonflow_cloud::reference::{self, Files};
 use bisonflow_cloud::store::{Conditional, unwritable};
 use bisonflow_cloud::{RunStore, Store, run_store, summarize as summaries};
@@ -71,6 +72,8 @@ pub fn run(request: &RunRequest, handle: &Handle) -> Result<RunResult, StepError
     handle.block_on(reference::validate(&request.store, &plan.reference, plan.options()))?;
     let run = RunStore::new(&request.store, &plan.run_id);
     let _held = Held::take(&run, &plan.run_id)?;
+    // It is needed at the end: who finds it damaged then has worked in vain, and taken away what was finished before.
+    handle.block_on(publications(&request.store))?;
     match take(&run, &mut plan, handle)? {
         Taken::Finished(result) => return publish(*result, handle),
         Taken::Ours => {}

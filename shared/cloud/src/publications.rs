@@ -9,7 +9,7 @@ use bisonflow_occurrence::Filters;
 use bisonflow_region::LayersConfig;
 use sha2::{Digest, Sha256};
 
-use crate::run_store::{damaged, read};
+use crate::run_store::read;
 use crate::{RunStore, Store};
 
 /// What decides with which runs the run of this plan can be compared. `config` are its layers.
@@ -36,6 +36,13 @@ pub fn comparability(plan: &Plan, landing: &Landing, config: &LayersConfig) -> C
 /// # Errors
 /// [`StepError::CountMismatch`] if it is damaged; else as [`Store::get`].
 pub async fn publications(store: &Store) -> Result<Publications, StepError> {
+    let damaged = |error| match error {
+        StepError::Internal(what) => StepError::CountMismatch(format!(
+            "{what}: the document is damaged; bring back an earlier version of it. Or delete it and publish the run that \
+             is to be shown: which runs were published before, and are compared with, is forgotten then"
+        )),
+        other => other,
+    };
     Ok(read(store, LATEST).await.map_err(damaged)?.unwrap_or_default())
 }
 

@@ -24,7 +24,8 @@ pub(crate) fn failed(store: &Store, key: &str, error: ParquetError) -> StepError
     match error {
         ParquetError::External(cause) => match cause.downcast::<object_store::Error>() {
             Ok(error) => store.failed(key, *error),
-            Err(cause) => StepError::SourceUnavailable(format!("{}: {cause}", store.uri_of(key))),
+            // What unpacks it says so.
+            Err(cause) => StepError::CorruptArchive(format!("{}: damaged: {cause}", store.uri_of(key))),
         },
         error => StepError::CorruptArchive(format!("{}: not a Parquet file: {error}", store.uri_of(key))),
     }

@@ -133,10 +133,14 @@ impl DriftRow {
         }
     }
 
-    /// The change, signed and rounded: `-20.0 %`, or `new`.
+    /// The change, signed and rounded: `-20.0 %`; `new` or `none` where there was nothing before.
     pub fn change(&self) -> String {
         let sign = if self.new < self.old { "-" } else { "+" };
-        self.percent().map_or("new".to_owned(), |percent| format!("{sign}{percent:.1} %"))
+        match self.percent() {
+            Some(percent) => format!("{sign}{percent:.1} %"),
+            None if self.new > 0 => "new".to_owned(),
+            None => "none".to_owned(),
+        }
     }
 }
 
@@ -176,8 +180,10 @@ impl Drift {
         };
         let rows = self.rows.iter().filter(|row| row.decides && self.is_noted(row)).take(MOST_TOLD);
         let rows = rows.map(|row| format!("{} {} → {} ({})", row.what(), row.old, row.new, row.change()));
-        let mut text =
-            format!("{word}: compared with run {baseline}, {}.", rows.collect::<Vec<_>>().join("; "));
+        let is_empty = self.rows.iter().any(|row| row.of == "all" && row.new == 0);
+        let empty = "no record of this run is annotated: ledger.json tells which filter took them".to_owned();
+        let told: Vec<String> = is_empty.then_some(empty).into_iter().chain(rows).collect();
+        let mut text = format!("{word}: compared with run {baseline}, {}.", told.join("; "));
         let datasets = self.datasets.iter().take(MOST_TOLD).map(|dataset| {
             let key = brief(dataset.datasetkey.as_deref().unwrap_or("none"));
             format!("{key} {} → {}", dataset.old, dataset.new)
@@ -196,7 +202,7 @@ impl Drift {
 
     /// Whether a row changed by as much as is noted.
     pub fn is_noted(&self, row: &DriftRow) -> bool {
-        row.percent().is_none_or(|percent| percent >= self.limits.warn_percent)
+        row.decisive_percent() >= self.limits.warn_percent
     }
 }
 

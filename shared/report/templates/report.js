@@ -99,7 +99,7 @@
       const name = document.createElement("b");
       if (path.dataset.r === undefined) {
         name.textContent = path.dataset.t;
-        readout.replaceChildren(name, "no records");
+        readout.replaceChildren(name, " no records");
         return;
       }
       const row = rows[path.dataset.r];
@@ -107,7 +107,7 @@
       const cells = [...row.cells];
       name.textContent = cells[0].textContent;
       const told = cells.map((cell, place) => [cell, place]).filter(([cell]) => cell.classList.contains("n"));
-      readout.replaceChildren(name, told.map(([cell, place]) => `${headings[place]}: ${cell.textContent}`).join(" · "));
+      readout.replaceChildren(name, " " + told.map(([cell, place]) => `${headings[place]}: ${cell.textContent}`).join(" · "));
     };
     map.addEventListener("pointerover", (event) => {
       if (event.target.dataset.c) show(event.target);

@@ -381,7 +381,8 @@ pub struct ListArguments {
     /// GEOID such as 20045 only where the summary's `by` has it.
     #[arg(long)]
     pub(super) region: String,
-    /// The summary of layers.toml that the region belongs to. Default: the only one that knows it.
+    /// The summary of layers.toml that the region belongs to. Default: the only one that knows it, as a key sooner than as
+    /// a label.
     #[arg(long, value_name = "NAME")]
     pub(super) summary: Option<String>,
     /// Only species of this status in the region: introduced (with established), established, invasive (with
