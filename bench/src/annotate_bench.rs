@@ -194,7 +194,7 @@ impl Bench<'_> {
                             continue;
                         }
                         let measured = self.peer(threads, "lookup", peer, &plan(amount, runs));
-                        self.report.row(Row::peer(peer, threads, &on, measured, &ours));
+                        self.report.row(Row::peer(peer, threads, &on, measured, &[&ours]));
                     }
                 }
             }
@@ -228,7 +228,7 @@ impl Bench<'_> {
                 for peer in ["polars", "duckdb"] {
                     let on = format!("{set}, no annotation");
                     let measured = self.peer(threads, "text", peer, &plan);
-                    self.report.row(Row::peer(peer, threads, &on, measured, &ours));
+                    self.report.row(Row::peer(peer, threads, &on, measured, &[&ours]));
                 }
             }
             let plan = self.annotate_plan(source.clone(), records, true, false);

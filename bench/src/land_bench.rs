@@ -75,14 +75,19 @@ impl Bench<'_> {
         let source = text_data::download(&self.arguments.work, records, form)?;
         for threads in self.arguments.threads.clone() {
             for (set, core) in [("core columns", true), ("full table", false)] {
-                let ours = self.ours(&source, records, threads, core, self.arguments.runs)?;
+                let only: &[&str] = if core { &["--only", "core"] } else { &[] };
+                let ours = self.ours(&source, records, threads, only, self.arguments.runs)?;
                 self.report.row(Row::rate("bisonflow land", threads, set, &ours));
+                // What the others do, and no more.
+                let only = [only, &["--no-sha256"]].concat();
+                let converting = self.ours(&source, records, threads, &only, self.arguments.runs)?;
+                self.report.row(Row::rate("bisonflow land --no-sha256", threads, set, &converting));
                 if self.alone {
                     continue;
                 }
                 for peer in ["polars", "duckdb"] {
                     let measured = self.peer(peer, &source, form, records, threads, core);
-                    self.report.row(Row::peer(peer, threads, set, measured, &ours));
+                    self.report.row(Row::peer(peer, threads, set, measured, &[&ours, &converting]));
                 }
             }
         }
@@ -98,7 +103,7 @@ impl Bench<'_> {
         let threads = self.arguments.most_threads();
         for (records, text) in [first, first * 10, first * 100].into_iter().zip(about) {
             let source = text_data::download(&self.arguments.work, records, Form::Dwca)?;
-            let ours = self.ours(&source, records, threads, false, 1)?;
+            let ours = self.ours(&source, records, threads, &[], 1)?;
             self.report.row(Row::memory("bisonflow land", threads, &format!("{text} of text"), &ours));
         }
         Ok(())
@@ -119,19 +124,20 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// The product's own command, each run into a folder that is not there yet.
+    /// The product's own command with these options, each run into a folder that is not there yet.
     fn ours(
         &self,
         source: &Path,
         records: u64,
         threads: usize,
-        core: bool,
+        options: &[&str],
         runs: usize,
     ) -> Result<Measured, Box<dyn Error>> {
         let out = self.arguments.work.join("landed");
         let mut measured =
             Measured { seconds: Vec::new(), amount: records, found: 0, peak_bytes: 0, made_bytes: 0 };
-        eprintln!("ours, {threads} threads, {records} records of {}", source.display());
+        let shown = options.join(" ");
+        eprintln!("ours, {threads} threads, {records} records of {} {shown}", source.display());
         for _ in 0..runs.max(1) {
             remove(&out)?;
             let mut command = on_processors(threads)?;
@@ -141,11 +147,9 @@ impl Bench<'_> {
                 .arg("--source")
                 .arg(source)
                 .arg("--out")
-                .arg(&out);
+                .arg(&out)
+                .args(options);
             command.env("RUST_LOG", "error");
-            if core {
-                command.args(["--only", "core"]);
-            }
             let begun = Instant::now();
             let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
             let peak = peak_until_end(&mut child)?;

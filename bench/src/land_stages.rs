@@ -54,7 +54,7 @@ pub struct StageArguments {
 }
 
 /// Records of a batch, as the landing has them.
-const BATCH_RECORDS: usize = 8192;
+const BATCH_RECORDS: usize = 1 << 16;
 /// Most records in a row group, as the landing has it.
 const ROW_GROUP_RECORDS: usize = 1_000_000;
 

@@ -18,18 +18,19 @@ impl Row {
         Row::new(who, threads, on, short(measured.rate()), String::new(), measured)
     }
 
-    /// Another software's rate per second, and ours divided by it; or why it was not measured.
+    /// Another software's rate per second, and each of ours divided by it; or why it was not measured.
     pub fn peer(
         who: &str,
         threads: usize,
         on: &str,
         measured: Result<Measured, Box<dyn Error>>,
-        ours: &Measured,
+        ours: &[&Measured],
     ) -> Row {
         match measured {
             Ok(measured) => {
-                let ratio = format!("{:.1}×", ours.rate() / measured.rate());
-                Row::new(who, threads, on, short(measured.rate()), ratio, &measured)
+                let ratio = |ours: &&Measured| format!("{:.1}×", ours.rate() / measured.rate());
+                let ratios = ours.iter().map(ratio).collect::<Vec<_>>().join(", ");
+                Row::new(who, threads, on, short(measured.rate()), ratios, &measured)
             }
             Err(error) => Row::failed(who, threads, on, &error.to_string()),
         }
@@ -82,7 +83,7 @@ fn short(number: f64) -> String {
 pub struct Report {
     head: String,
     sections: Vec<String>,
-    /// When, with which compiler and of what state of the product.
+    /// When, on which machine, with which compiler and of what state of the product.
     made: String,
     /// Whether what stands before the sections of an older report stays.
     keeps_head: bool,
@@ -119,7 +120,7 @@ impl Report {
         }
         head.push_str(HOW);
         let made = format!(
-            "{}, commit {}, {}",
+            "{} on {processor}, {count} processors, commit {}, {}",
             said("date", &["+%Y-%m-%d"]),
             said("git", &["rev-parse", "--short", "HEAD"]),
             said("rustc", &["--version"]),
@@ -148,7 +149,7 @@ impl Report {
     pub fn section(&mut self, title: &str, unit: &str) {
         eprintln!("== {title} ({unit})");
         self.sections.push(format!(
-            "{SECTION}{title}\n\nMeasured on {}.\n\n| software | threads | of | {unit} | ours is | runs and found |\n\
+            "{SECTION}{title}\n\nMeasured {}.\n\n| software | threads | of | {unit} | ours is | runs and found |\n\
              |---|---|---|---|---|---|\n",
             self.made
         ));

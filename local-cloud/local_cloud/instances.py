@@ -9,6 +9,7 @@ import json
 import os
 import re
 import signal
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -81,6 +82,7 @@ class Machines:
             "AWS_EC2_METADATA_DISABLED": "false",
             "AWS_EC2_METADATA_SERVICE_ENDPOINT": service,
             "LOCAL_CLOUD_SHIMS": str(SHIMS),
+            "LOCAL_CLOUD_PYTHON": sys.executable,
             "LOCAL_CLOUD_INSTANCE": service,
             "LOCAL_CLOUD_IMAGE_COMMAND": self._image_command,
         }

@@ -174,6 +174,22 @@ def test_a_dead_instance_is_replaced(
     shutil.rmtree(state)
 
 
+def test_an_instance_that_cannot_get_the_worker_says_so(
+    binaries: Path, sample: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    state = tmp_path_factory.mktemp("no-worker")
+    image = f"registry.invalid/bisonflow@sha256:{'0' * 64}"
+    with Stack.start(binaries, state, more=("--parameter", f"WorkerImage={image}")) as stack:
+        stack.put("reference/riis.csv", sample / "sample-riis.csv")
+        execution = stack.upload("uploads/slow.zip", sample / "sample-3000.zip")
+        # At once, not after a quarter of an hour without a heartbeat, and not six times.
+        assert (execution.status, execution.error) == ("FAILED", "Internal"), execution.cause
+        assert execution.cause and f"status 1 while it was pulling {image}" in execution.cause
+        assert len(instances(stack, "terminated")) == 1 and instances(stack, "running") == []
+        assert not [key for key in stack.keys("runs/") if "control/" in key]
+    shutil.rmtree(state)
+
+
 def launched(stack: Stack, run: str) -> list[tuple[str, str]]:
     """Type and market of the instances of a run."""
     found = stack.ec2.describe_instances(Filters=[{"Name": "tag:bisonflow:run", "Values": [run]}])["Reservations"]

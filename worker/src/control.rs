@@ -90,6 +90,7 @@ fn request<'a>(
         source_identity: plan.source_identity.clone(),
         columns: options.columns.clone(),
         only: None,
+        sha256: true,
         row_group_records: options.row_group_records(),
         part_bytes: PART_BYTES,
         checklist: plan.checklist.clone(),

@@ -93,6 +93,7 @@ pub fn run(request: &RunRequest, handle: &Handle) -> Result<RunResult, StepError
             source_identity: plan.source_identity.clone(),
             columns: options.columns.clone(),
             only: None,
+            sha256: true,
             row_group_records: options.row_group_records(),
             part_bytes: PART_BYTES,
             checklist: plan.checklist.clone(),

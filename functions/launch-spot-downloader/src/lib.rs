@@ -20,8 +20,15 @@ use sha2::{Digest, Sha256};
 use tracing::{info, warn};
 
 /// The environment variables that the function reads.
-pub const ENV: &[&str] =
-    &["BUCKET", "LAUNCH_TEMPLATE_ID", "SUBNET_IDS", "INSTANCE_TYPES", "WORKER_IMAGE", "GBIF_API"];
+pub const ENV: &[&str] = &[
+    "BUCKET",
+    "LAUNCH_TEMPLATE_ID",
+    "SUBNET_IDS",
+    "INSTANCE_TYPES",
+    "WORKER_IMAGE",
+    "WORKER_LOG_GROUP",
+    "GBIF_API",
+];
 /// The IAM actions that it needs.
 pub const ACTIONS: &[&str] = &[
     "s3:GetObject",
@@ -51,6 +58,8 @@ pub struct LaunchSpotDownloader<F> {
     pub instance_types: Vec<String>,
     /// The worker's container image.
     pub worker_image: String,
+    /// The log group that the worker writes to.
+    pub worker_log_group: String,
     /// The region, which the worker is told.
     pub region: String,
 }
@@ -89,7 +98,12 @@ impl<F: Fleet> LaunchSpotDownloader<F> {
     ) -> Result<Response, StepError> {
         let token_hash = token_hash(&token);
         let control = run.layout().control(&token_hash);
-        let user_data = user_data::user_data(&self.store.uri_of(&control), &self.worker_image, &self.region)?;
+        let user_data = user_data::user_data(
+            &self.store.uri_of(&control),
+            &self.worker_image,
+            &self.region,
+            &self.worker_log_group,
+        )?;
 
         if let Some(id) = self.end_other_attempts(run, &owner, &token_hash, &control).await? {
             info!(instance = id, "this attempt's instance is there already");
@@ -243,6 +257,7 @@ mod tests {
             subnet_ids: vec!["subnet-a".into(), "subnet-b".into()],
             instance_types: vec!["c7gn.xlarge".into(), "c7g.large".into()],
             worker_image: "worker:1".into(),
+            worker_log_group: "/bisonflow/worker".into(),
             region: "us-east-1".into(),
         }
     }

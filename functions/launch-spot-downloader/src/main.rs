@@ -19,6 +19,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         subnet_ids: environment.list("SUBNET_IDS"),
         instance_types: environment.list("INSTANCE_TYPES"),
         worker_image: environment.var("WORKER_IMAGE").to_owned(),
+        worker_log_group: environment.var("WORKER_LOG_GROUP").to_owned(),
         region: config.region().map(ToString::to_string).unwrap_or_default(),
     };
     serve(async |request| step.handle(request).await).await

@@ -29,6 +29,8 @@ pub enum Command {
     /// Make a synthetic download to try things with: a Darwin Core archive and a small register.
     Sample(SampleArguments),
     /// Land a download as Parquet.
+    ///
+    /// Example: bisonflow land --source occurrences.zip --columns organismQuantity --out DIR
     Land(Box<LandArguments>),
     /// Annotate one file in one pass, or one subset of a run that is landed and counted.
     ///
@@ -289,13 +291,17 @@ pub struct LandArguments {
     /// The folder or s3://BUCKET below which it lands.
     #[arg(long, value_name = "DIR|s3://", required_unless_present = "control")]
     pub(super) out: Option<String>,
-    /// Further columns of the source to keep, by name, or "all".
-    #[arg(long, value_delimiter = ',')]
+    /// Further columns of the source to keep, by name with commas between, or "all".
+    #[arg(long, value_name = "a,b,c|all", value_delimiter = ',')]
     pub(super) columns: Vec<String>,
     /// Only these columns of the table, and those of --columns: core (18 of them), or their names with commas between.
     /// To look at a download; a run needs all columns.
     #[arg(long, value_name = "core|a,b,c")]
     pub(super) only: Option<Columns>,
+    /// Do without SHA-256 of the text and of its entry, which takes a quarter to nearly half of the time where there is one
+    /// core only. Lengths and CRC-32 are had, and the latter checked, all the same.
+    #[arg(long)]
+    pub(super) no_sha256: bool,
     /// Most records in a row group.
     #[arg(long, default_value_t = bisonflow_contract::input::MAX_ROW_GROUP_RECORDS,
           value_parser = clap::value_parser!(u64).range(1..))]
@@ -303,11 +309,12 @@ pub struct LandArguments {
     /// A part ends with the first row group beyond so many bytes.
     #[arg(long, value_name = "BYTES", default_value_t = PART_BYTES)]
     pub(super) part_bytes: usize,
-    /// The checklist of the taxon keys, where the download does not say: backbone, col, or a GBIF checklist key.
+    /// The checklist of the taxon keys, if it is another than the download says: backbone, col, or a GBIF checklist key.
+    /// A Darwin Core archive, CSV or text that names none is taken to be of the Backbone, Parquet of an unknown one.
     #[arg(long, value_name = "backbone|col|KEY", value_parser = str::parse::<Checklist>)]
     pub(super) checklist: Option<Checklist>,
     /// What the workflow asks of an instance: the control document of a run.
-    #[arg(long, value_name = "s3://", conflicts_with_all = ["source", "out", "columns", "only", "checklist"])]
+    #[arg(long, value_name = "s3://", conflicts_with_all = ["source", "out", "columns", "only", "no_sha256", "checklist"])]
     pub(super) control: Option<S3Uri>,
     /// Worker threads. Default: the machine's cores.
     #[arg(long)]

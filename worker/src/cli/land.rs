@@ -37,6 +37,7 @@ pub(super) fn land(arguments: LandArguments, handle: &Handle) -> Result<(), Step
         source_identity: Some(identity(&arguments, content)),
         columns: arguments.columns,
         only: arguments.only.map(|only| only.names().map(str::to_owned).collect()),
+        sha256: !arguments.no_sha256,
         row_group_records: arguments.row_group_records,
         part_bytes: arguments.part_bytes,
         checklist: arguments.checklist,
@@ -48,8 +49,8 @@ pub(super) fn land(arguments: LandArguments, handle: &Handle) -> Result<(), Step
     report::print_landing(&store, &landing)
 }
 
-/// What tells the landing from any other: the content, and what else than usual was asked for. (`--only` is told apart
-/// by the landing itself.)
+/// What tells the landing from any other: the content, and what else than usual was asked for. (`--only` and
+/// `--no-sha256` are told apart by the landing itself.)
 fn identity(arguments: &LandArguments, mut identity: String) -> String {
     let mut add = |what: &str, value: &str| identity += &format!(", {what} {value}");
     if !arguments.columns.is_empty() {
@@ -116,5 +117,28 @@ mod tests {
         land_with(source, to, "--row-group-records 1 --checklist col").unwrap();
         let last = landing();
         assert_eq!((last.0.len(), last.1, last.2.as_str()), (0, 1, "col"));
+    }
+
+    #[test]
+    fn without_sha256_is_another_landing() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = folder.path().join("a.txt");
+        std::fs::write(&source, "gbifID\tdecimalLatitude\tdecimalLongitude\n1\t2\t3\n").unwrap();
+        let (source, out) = (source.to_str().unwrap(), folder.path().join("out"));
+        let hashes = || {
+            let run = std::fs::read_dir(out.join("runs")).unwrap().next().unwrap().unwrap().path();
+            let landing = std::fs::read(run.join("landing.json")).unwrap();
+            let landing: bisonflow_contract::document::Landing = serde_json::from_slice(&landing).unwrap();
+            (landing.source.entry_sha256, landing.source.sha256, landing.source.entry_crc32)
+        };
+        let to = out.to_str().unwrap();
+        let crc32 = Some("0491273b".to_owned());
+        land_with(source, to, "--no-sha256").unwrap();
+        assert_eq!(hashes(), (None, None, crc32.clone()));
+        land_with(source, to, "").unwrap();
+        let sha256 = Some("c587c71fddc57ce3b800005765c7a7548fd49a86e8b947b5bc8b1536217ac113".to_owned());
+        assert_eq!(hashes(), (sha256.clone(), sha256, crc32));
+        land_with(source, to, "--no-sha256").unwrap();
+        assert_eq!(hashes().0, None);
     }
 }

@@ -59,6 +59,8 @@ pub struct LandRequest<'a> {
     pub columns: Vec<String>,
     /// The only columns of the schema that land; absent for all of it, which a run needs.
     pub only: Option<Vec<String>>,
+    /// Whether the SHA-256 of the text and of its entry is wanted; CRC-32 is had in any case.
+    pub sha256: bool,
     /// Most records in a row group.
     pub row_group_records: u64,
     /// A part is closed at the first end of a row group beyond this length in bytes.
@@ -148,7 +150,7 @@ fn checkpoint(
 ) -> Result<LandingCheckpoint, StepError> {
     let marks: Option<Vec<String>> = files.iter().map(SourceFile::content_mark).collect();
     let content = marks.map(|marks| hex(&Sha256::digest(marks.join("\n"))));
-    let content = content.map(|content| with_only(request, content));
+    let content = content.map(|content| with_choice(request, content));
     Ok(LandingCheckpoint {
         run_id: request.run_id.clone(),
         generation: request.generation,
@@ -161,17 +163,21 @@ fn checkpoint(
     })
 }
 
-/// What the landing of all columns may not be taken for: one of the same content, but of some columns only.
-fn with_only(request: &LandRequest<'_>, content: String) -> String {
-    match &request.only {
-        Some(only) => format!("{content}, only {}", only.join(",")),
-        None => content,
+/// What the landing of a run may not be taken for: one of the same content, but of some columns only or without its
+/// SHA-256.
+fn with_choice(request: &LandRequest<'_>, mut content: String) -> String {
+    if let Some(only) = &request.only {
+        content += &format!(", only {}", only.join(","));
     }
+    if !request.sha256 {
+        content += ", without SHA-256";
+    }
+    content
 }
 
 /// What the run was planned with.
 fn planned_identity(request: &LandRequest<'_>) -> Option<String> {
-    request.source_identity.clone().map(|identity| with_only(request, identity))
+    request.source_identity.clone().map(|identity| with_choice(request, identity))
 }
 
 /// What the run was planned with, if that is still what was landed.
@@ -210,7 +216,7 @@ fn land_files(
             batch_records: BATCH_RECORDS,
             coded: true,
             threads: rayon::current_num_threads(),
-            ..ReadOptions::default()
+            sha256: request.sha256,
         };
         let reader = read_bytes.count(file.open(&request.stop)?);
         let download = bisonflow_occurrence::open(reader, &file.name, file.bytes, options)

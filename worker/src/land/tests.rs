@@ -33,6 +33,7 @@ fn land_from(source: &str, out: &Path, runtime: &Runtime, stop: Stop) -> Result<
         source_identity: Some("etag v0, 1 bytes".into()),
         columns: vec!["all".into()],
         only: None,
+        sha256: true,
         row_group_records: 500,
         part_bytes: 1,
         checklist: None,
