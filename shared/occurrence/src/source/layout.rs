@@ -97,6 +97,15 @@ impl Layout {
         let constants = description.into_iter().flat_map(|description| &description.constants);
         let names = fields.iter().map(|(_, name)| name).chain(constants.map(|(name, _)| name));
         let extra = extra_columns(extra, &names.map(String::as_str).collect::<Vec<_>>())?;
+        let matters = |name: &str| position(name).is_some() || extra.iter().any(|other| other == name);
+        if let Some((name, [first, second])) = doubled(&fields, matters) {
+            return Err(OccurrenceError::unsupported(
+                place.line(1),
+                format!("{name:?} as the name of columns {} and {}", first + 1, second + 1),
+                "one column of each name that is kept",
+                "rename or remove one of them: which of the two is meant, nobody can tell",
+            ));
+        }
         let from = |name: &str| by_name.get(name).cloned().unwrap_or(From::Nowhere);
         let all = columns().iter().map(|column| column.name).chain(extra.iter().map(String::as_str));
         let mut chosen = schema::chosen(asked.as_deref())?;
@@ -114,6 +123,15 @@ fn missing(fields: &[(usize, String)]) -> Option<&'static str> {
 
 fn is_complete(fields: &[(usize, String)]) -> bool {
     missing(fields).is_none()
+}
+
+/// A name, of those that matter, that two columns have, and their indexes.
+fn doubled(fields: &[(usize, String)], matters: impl Fn(&str) -> bool) -> Option<(&str, [usize; 2])> {
+    let mut indexes: HashMap<&str, usize> = HashMap::new();
+    fields.iter().filter(|(_, name)| matters(name)).find_map(|(index, name)| {
+        let first = *indexes.entry(name).or_insert(*index);
+        (first != *index).then_some((name.as_str(), [first, *index]))
+    })
 }
 
 /// Whether both name the same term, but at different columns.
@@ -191,6 +209,21 @@ mod tests {
         let extra_columns = extra.iter().map(|&name| name.to_owned()).collect();
         let options = ReadOptions { extra_columns, ..ReadOptions::default() };
         Layout::new(header, description, &options, &Place::file("f")).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_name_of_two_columns_is_refused_where_it_matters() {
+        let header = format!("{HEADER}\tyear\tnote\tyear\tnote");
+        let error = layout(Some(&header), None, &[]).unwrap_err();
+        assert!(error.contains("\"year\" as the name of columns 6 and 8"), "{error}");
+        let header = format!("{HEADER}\tnote\tnote");
+        layout(Some(&header), None, &[]).unwrap();
+        assert!(layout(Some(&header), None, &["note"]).unwrap_err().contains("columns 6 and 7"));
+        assert!(layout(Some(&header), None, &["all"]).unwrap_err().contains("columns 6 and 7"));
+        // A description names the identifier's column twice.
+        let twice =
+            described(&[(0, "gbifid"), (0, "gbifid"), (1, "decimallatitude"), (2, "decimallongitude")]);
+        layout(Some(HEADER), Some(&twice), &[]).unwrap();
     }
 
     fn described(columns: &[(usize, &str)]) -> Description {
