@@ -49,9 +49,7 @@ def check_binaries(template: Template, directory: Path) -> dict[str, Path]:
     return paths
 
 
-def deploy(
-    template: Template, endpoint: str, given: Mapping[str, str], pace: Pace
-) -> Stack:
+def deploy(template: Template, endpoint: str, given: Mapping[str, str], pace: Pace) -> Stack:
     """Creates the stack.
 
     # Errors
